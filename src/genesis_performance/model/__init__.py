@@ -1,0 +1,1 @@
+"""Frozen values that the parts exchange. Standard library only."""

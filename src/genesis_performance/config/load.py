@@ -206,10 +206,8 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
     for variable in sorted(environ):
         if not variable.startswith(PREFIX):
             continue
-        path = variable.removeprefix(PREFIX).lower().replace("__", ".", 1)
-        values[_known(path, f"${variable}")] = _Value(
-            _typed(path, environ[variable], variable), f"${variable}"
-        )
+        path = _known(variable.removeprefix(PREFIX).lower().replace("__", ".", 1), f"${variable}")
+        values[path] = _Value(_typed(path, environ[variable], variable), f"${variable}")
     return values
 
 

@@ -29,8 +29,9 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
             try:
                 msgspec.convert(value, field.type)
             except msgspec.ValidationError as error:
+                where = f"{self.NAME}.{field.name} is {value!r}"
                 raise ConfigurationError(
-                    f"{self.NAME}.{field.name} is {value!r}: {_plain(error)}; the default is {field.default!r}"
+                    f"{where}: {_plain(error)}; the default is {field.default!r}"
                 ) from None
 
 

@@ -17,7 +17,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from ..config import settings
-from ..errors import CloudUnavailableError
+from ..errors import CloudError, CloudUnavailableError
 from .clients import client
 from .errors import foreign, resource_of, translate
 
@@ -56,7 +56,7 @@ def call(
             send = getattr(client(service, location=location), method)
             return send(request=request, timeout=attempt.remaining_s(), retry=None)
         except foreign() as error:
-            pause_s = attempt.pause_s(error)
+            pause_s = attempt.pause_s(translate(error, attempt.what), error)
         time.sleep(pause_s)
 
 
@@ -78,7 +78,7 @@ async def acall(
             send = getattr(client(service, aio=True, location=location), method)
             return await send(request=request, timeout=attempt.remaining_s(), retry=None)
         except foreign() as error:
-            pause_s = attempt.pause_s(error)
+            pause_s = attempt.pause_s(translate(error, attempt.what), error)
         await asyncio.sleep(pause_s)
 
 
@@ -119,7 +119,7 @@ class Attempt:
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._what = what
+        self.what = what
         self._may_retry = may_retry
         self._clock = clock
         self._chance = chance
@@ -129,18 +129,17 @@ class Attempt:
     def remaining_s(self) -> float:
         return max(self._ends - self._clock(), 0.001)
 
-    def pause_s(self, error: Exception) -> float:
+    def pause_s(self, error: CloudError, cause: Exception) -> float:
         """Seconds until the next try.
 
         Raises:
-            CloudError: there is none.
+            CloudError: ``error``, because there is none.
         """
-        translated = translate(error, self._what)
-        pause_s = max(self._chance() * self._longest_s, _asked_for_s(translated.details))
+        pause_s = max(self._chance() * self._longest_s, _asked_for_s(error.details))
         self._longest_s = min(self._longest_s * 2, LONGEST_PAUSE_S)
-        transient = isinstance(translated, CloudUnavailableError)
+        transient = isinstance(error, CloudUnavailableError)
         if not (self._may_retry and transient and self._clock() + pause_s < self._ends):
-            raise translated from error
+            raise error from cause
         return pause_s
 
 

@@ -18,7 +18,7 @@ from ..config import settings
 from ..errors import CloudError, ConfigurationError
 from .call import Attempt
 from .clients import endpoint_of, user_agent
-from .errors import HTTP_CODES, made
+from .errors import HTTP_CODES, made, translate
 from .project import credentials
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
@@ -70,14 +70,23 @@ def _request(method: str, service: str, path: str, data: bytes | None) -> urllib
         url = f"http://{gcp.emulator_http}/{path}"
     elif gcp.emulator:
         raise ConfigurationError(
-            "gcp.emulator is set and gcp.emulator_http is not; set GENESIS_PERF_EMULATOR_HTTP to its HTTP port"
+            "gcp.emulator is set, gcp.emulator_http is not; set GENESIS_PERF_EMULATOR_HTTP to its HTTP port"
         )
     else:
         url = f"https://{host}/{path}"
-        from google.auth.transport.requests import Request
-
-        credentials().before_request(Request(), method, url, headers)
+        _authorize(method, url, headers)
     return urllib.request.Request(url, data=data, headers=headers, method=method)  # noqa: S310
+
+
+def _authorize(method: str, url: str, headers: dict[str, str]) -> None:
+    """Add the access token and the quota project."""
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+
+    try:
+        credentials().before_request(Request(), method, url, headers)
+    except GoogleAuthError as error:
+        raise translate(error, f"{method} {url.partition('?')[0]}") from error
 
 
 def _translated(error: Exception, what: str) -> CloudError:

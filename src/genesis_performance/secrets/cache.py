@@ -1,0 +1,97 @@
+"""The slots by name, and which of them leave when there are too many.
+
+A hit only reads a dictionary and a slot; eviction is decided when something is added, from the counters that
+the slots keep anyway. A sixteenth of the slots leaves at once, so that a flood of new names does not sort
+them all each time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+import threading
+from collections.abc import Callable, Hashable
+
+from ..config.secret_manager import CacheStrategy
+from .entry import NOTHING, Slot
+from .names import SecretName
+
+HALF_LIFE_S = 600.0  # an LFU count is worth half after this long without a use
+EVICTED_SHARE = 16
+
+Score = Callable[[Slot, float], float]
+
+
+def _by_frequency(slot: Slot, now: float) -> float:
+    """Logarithm of the decayed count of uses."""
+    return math.log2(slot.hits + slot.misses + 1) - (now - slot.used_at) / HALF_LIFE_S
+
+
+def _by_age(slot: Slot, _now: float) -> float:
+    return slot.used_at if slot.entry is NOTHING else slot.entry.checked_at
+
+
+SCORES: dict[CacheStrategy, Score] = {
+    CacheStrategy.TTL: _by_age,
+    CacheStrategy.LRU: lambda slot, _now: slot.used_at,
+    CacheStrategy.LFU: _by_frequency,
+    CacheStrategy.ADAPTIVE: _by_frequency,
+}
+"""The lowest leaves first; secrets that do not exist leave before any that does."""
+
+
+class Cache:
+    """Slots by the callers' forms of a name and by resource name. Writers hold ``lock``."""
+
+    def __init__(self, size: int, strategy: CacheStrategy) -> None:
+        self.lock = threading.Lock()
+        self.by_key: dict[Hashable, Slot] = {}
+        self.evictions = 0
+        self.evicted_hits = 0
+        self.evicted_misses = 0
+        self._by_resource: dict[str, Slot] = {}
+        self._size = size
+        self._score = SCORES[strategy]
+
+    def slots(self) -> tuple[Slot, ...]:
+        with self.lock:
+            return tuple(self._by_resource.values())
+
+    def slot(self, key: Hashable, name: SecretName, now: float) -> Slot:
+        """The slot of ``name``, found under ``key`` from now on."""
+        with self.lock:
+            slot = self._by_resource.get(name.resource)
+            if slot is None:
+                if len(self._by_resource) >= self._size:
+                    self._evict(now)
+                slot = self._by_resource[name.resource] = Slot(name, now)
+            slot.keys.add(key)
+            self.by_key[key] = slot
+            return slot
+
+    def clear(self) -> None:
+        """Forget every value and slot; the totals stay."""
+        with self.lock:
+            for slot in self._by_resource.values():
+                self._retire(slot)
+            self.by_key.clear()
+            self._by_resource.clear()
+
+    def _evict(self, now: float) -> None:
+        leaving = heapq.nsmallest(
+            max(1, self._size // EVICTED_SHARE),
+            self._by_resource.values(),
+            key=lambda slot: (slot.missing is None, self._score(slot, now)),
+        )
+        for slot in leaving:
+            del self._by_resource[slot.name.resource]
+            for key in slot.keys:
+                self.by_key.pop(key, None)
+            self._retire(slot)
+        self.evictions += len(leaving)
+
+    def _retire(self, slot: Slot) -> None:
+        self.evicted_hits += slot.hits
+        self.evicted_misses += slot.misses
+        slot.generation += 1  # a read on its way must not fill a slot that nobody finds
+        slot.entry = NOTHING

@@ -1,0 +1,391 @@
+"""OptimizedSecretManager: secrets at the speed of a dictionary, at most so old, asked for once.
+
+The constructor does nothing: no settings are read, no client and no thread is made before the first read, so
+that an instance at module level works in servers that fork.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, NoReturn
+
+import msgspec
+
+from ..config import project_argument, settings
+from ..config.secret_manager import CacheStrategy, SecretManagerSection
+from ..errors import ConfigurationError, InvalidInputError, StateError
+from ..operations import note_call
+from .batch import SecretBatchError, SecretValues, unique_names
+from .entry import Entry, Slot
+from .flights import Flight, Outcome, unwrapped
+from .names import LATEST, SecretName, parse
+from .reading import Access, Reading, access_over_grpc
+from .recommendations import CostRecommendation, access_facts, cost_recommendations
+from .refresh import Refresher
+from .report import PerformanceReport, performance_report
+
+log = logging.getLogger(__name__)
+
+READ = "secret read"  # kind of the calls noted in the current operation
+
+_living: weakref.WeakSet[OptimizedSecretManager] = weakref.WeakSet()
+
+
+class OptimizedSecretManager:
+    """A cache in front of Secret Manager.
+
+    Args:
+        project_id, gcp_project_id: project of short names; by default the environment, the settings, or the
+            application default credentials say it.
+        cache_ttl_s, cache_size, strategy: instead of the settings' (``secret_manager``).
+        clock: seconds, monotonic.
+        config: instead of the settings' whole section.
+        access: reads one version; Secret Manager by default.
+    """
+
+    def __init__(
+        self,
+        project_id: str | None = None,
+        *,
+        gcp_project_id: str | None = None,
+        cache_ttl_s: float | None = None,
+        cache_size: int | None = None,
+        strategy: CacheStrategy | str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        config: SecretManagerSection | None = None,
+        access: Access = access_over_grpc,
+    ) -> None:
+        self._project = project_argument(gcp_project_id, project_id)
+        self._overrides = _checked(cache_ttl_s, cache_size, strategy)
+        self._section = config
+        self._clock = clock
+        self._access = access
+        self._by_key: dict[Any, Slot] = {}
+        self._started: tuple[Reading, Refresher] | None = None
+        self._first_read_at: float | None = None
+        self._wants_refresh = False
+        self._closed = False
+        self._lock = threading.Lock()
+        _living.add(self)
+
+    def get_secret_sync(self, name: str, version: str = LATEST) -> str:
+        """The secret as text, from the cache or from Secret Manager.
+
+        Args:
+            name: ``my-secret``, ``my-secret/versions/3`` or a full resource name.
+            version: a number, ``latest`` or an alias.
+
+        Raises:
+            InvalidInputError: not a name, or the payload is not text.
+            ConfigurationError: a short name, and no project is known.
+            CloudError: Secret Manager refused, or could not be reached in time.
+        """
+        kept = self._kept(name, version)
+        return _text(kept if kept is not None else self._read(name, version), name)
+
+    async def get_secret(self, name: str, version: str = LATEST) -> str:
+        """``get_secret_sync`` on any event loop."""
+        kept = self._kept(name, version)
+        return _text(kept if kept is not None else await self._aread(name, version), name)
+
+    def get_secret_bytes_sync(self, name: str, version: str = LATEST) -> bytes:
+        """The payload as it is, for keys and certificates that are not text."""
+        kept = self._kept(name, version)
+        return (kept if kept is not None else self._read(name, version)).data
+
+    async def get_secret_bytes(self, name: str, version: str = LATEST) -> bytes:
+        """``get_secret_bytes_sync`` on any event loop."""
+        kept = self._kept(name, version)
+        return (kept if kept is not None else await self._aread(name, version)).data
+
+    def get_secrets_sync(self, names: Iterable[str]) -> dict[str, str]:
+        """Several secrets at their latest versions, by the names as given.
+
+        What is cached is taken in one pass, the rest is read with bounded concurrency.
+
+        Raises:
+            SecretBatchError: some could not be read; it names them and has the others in ``results``.
+        """
+        found, missing = self._sorted(names)
+        if not missing:
+            return _values(found)
+        reading, slots = self._reading(), self._slots(missing)
+        begin_ns = time.perf_counter_ns()
+        flights: dict[str, Flight] = {}
+        flying: set[Flight] = set()
+        for name, slot in slots.items():
+            if len(flying) >= reading.section.max_concurrency:
+                flying = concurrent.futures.wait(
+                    flying, return_when=concurrent.futures.FIRST_COMPLETED
+                ).not_done
+            flights[name] = reading.begin(slot)
+            flying.add(flights[name])
+        landed = {name: flight.result() for name, flight in flights.items()}
+        return _values(found | self._noted(slots, landed, begin_ns))
+
+    async def get_secrets(self, names: Iterable[str]) -> dict[str, str]:
+        """``get_secrets_sync`` on any event loop."""
+        found, missing = self._sorted(names)
+        if not missing:
+            return _values(found)
+        await self._find_project(missing)
+        reading, slots = self._reading(), self._slots(missing)
+        begin_ns = time.perf_counter_ns()
+        gate = asyncio.Semaphore(reading.section.max_concurrency)
+
+        async def landed(slot: Slot) -> Outcome:
+            async with gate:
+                return await asyncio.wrap_future(reading.begin(slot))
+
+        outcomes = await asyncio.gather(*map(landed, slots.values()))
+        return _values(found | self._noted(slots, dict(zip(slots, outcomes, strict=True)), begin_ns))
+
+    def invalidate(self, name: str) -> None:
+        """Forget every cached version of a secret; the next read asks Secret Manager.
+
+        A read that is on its way is not kept: it may bring the value from before.
+        """
+        wanted = self._name(name, LATEST)
+        if self._started is not None:
+            self._started[0].invalidate(wanted.parent)
+
+    def start_optimization(self) -> None:
+        """Read what is used again before it runs out, in the background.
+
+        The thread starts with the first read, in each process anew. The setting
+        ``secret_manager.background_optimization: false`` switches this off.
+        """
+        self._wants_refresh = True
+        if self._started is not None:
+            self._refresh_if_wanted()
+
+    def stop_optimization(self) -> None:
+        """End the background thread; values then run out and are read when asked for."""
+        self._wants_refresh = False
+        if self._started is not None:
+            self._started[1].stop()
+
+    def get_performance_report(self) -> PerformanceReport:
+        """Hit rate, calls, failures, latencies and ages, all counted in this process."""
+        reading = self._reading()
+        refresher = self._started[1] if self._started else None
+        return performance_report(
+            reading,
+            now=self._clock(),
+            observed_s=self._observed_s(),
+            refreshing=refresher is not None and refresher.is_running,
+        )
+
+    def get_cost_recommendations(self) -> list[CostRecommendation]:
+        """What would lower the bill, from the accesses measured so far; empty when nothing would."""
+        return cost_recommendations(access_facts(self._reading(), self._observed_s()))
+
+    def close(self) -> None:
+        """End the background thread and the reads on their way, forget every value. Twice is once."""
+        self._closed = True
+        self._by_key = {}
+        if self._started is not None:
+            reading, refresher = self._started
+            refresher.stop()
+            reading.close()
+
+    async def aclose(self) -> None:
+        """``close`` without blocking the event loop."""
+        await asyncio.to_thread(self.close)
+
+    def __enter__(self) -> OptimizedSecretManager:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self) -> OptimizedSecretManager:
+        return self
+
+    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        await self.aclose()
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError("OptimizedSecretManager holds secrets and threads; it is not pickled or copied")
+
+    def _kept(self, name: str, version: str) -> Entry | None:
+        """The cached value. No lock: one dictionary read, one comparison, two counters."""
+        try:
+            slot = self._by_key.get(name if version == LATEST else (name, version))
+        except TypeError:  # unhashable, so no name either: parse says it in words
+            return None
+        if slot is None:
+            return None
+        entry = slot.entry
+        now = self._clock()
+        if now >= entry.expires_at:
+            return None
+        slot.hits += 1
+        slot.used_at = now
+        note_call(READ, slot.label, 0)
+        return entry
+
+    def _read(self, name: str, version: str) -> Entry:
+        reading, slot = self._reading(), self._slot(name, version)
+        begin_ns = time.perf_counter_ns()
+        outcome = reading.begin(slot, here=True).result()
+        note_call(READ, slot.label, time.perf_counter_ns() - begin_ns)
+        return unwrapped(outcome)
+
+    async def _aread(self, name: str, version: str) -> Entry:
+        await self._find_project((name,))
+        reading, slot = self._reading(), self._slot(name, version)
+        begin_ns = time.perf_counter_ns()
+        outcome = await asyncio.wrap_future(reading.begin(slot))
+        note_call(READ, slot.label, time.perf_counter_ns() - begin_ns)
+        return unwrapped(outcome)
+
+    def _sorted(self, names: Iterable[str]) -> tuple[dict[str, Outcome], list[str]]:
+        """The cached ones, and the names of the others."""
+        found: dict[str, Outcome] = {}
+        missing = []
+        for name in unique_names(names):
+            entry = self._kept(name, LATEST)
+            if entry is None:
+                missing.append(name)
+            else:
+                found[name] = entry
+        return found, missing
+
+    def _slots(self, names: list[str]) -> dict[str, Slot]:
+        """A slot for each; a name that can not be one stops the batch before any call."""
+        for name in names:
+            self._name(name, LATEST)
+        return {name: self._slot(name, LATEST) for name in names}
+
+    def _noted(self, slots: dict[str, Slot], landed: dict[str, Outcome], begin_ns: int) -> dict[str, Outcome]:
+        """Report the reads to the current operation; together they took the time of the batch."""
+        share_ns = (time.perf_counter_ns() - begin_ns) // len(slots)
+        for slot in slots.values():
+            note_call(READ, slot.label, share_ns)
+        return landed
+
+    def _slot(self, name: str, version: str) -> Slot:
+        reading, now = self._reading(), self._clock()
+        if self._first_read_at is None:
+            self._first_read_at = now
+        slot = self._by_key.get(_key(name, version))
+        if slot is None:
+            slot = reading.cache.slot(_key(name, version), self._name(name, version), now)
+        slot.misses += 1
+        slot.used_at = now
+        self._refresh_if_wanted()
+        return slot
+
+    def _name(self, name: str, version: str) -> SecretName:
+        return parse(name, version, project=self._known_project, location=settings().gcp.location)
+
+    def _known_project(self) -> str:
+        if self._project is None:
+            from ..gcp.project import resolve_project
+
+            self._project = resolve_project()
+        if self._project is None:
+            raise ConfigurationError(
+                "no Google Cloud project is known; give project_id, set GOOGLE_CLOUD_PROJECT (or "
+                "GCP_PROJECT_ID, or gcp.project_id), or use full names (projects/P/secrets/S)"
+            )
+        return self._project
+
+    async def _find_project(self, names: Iterable[str]) -> None:
+        """Resolve the project off the loop: the metadata server may take seconds."""
+        if self._project is None and not all(str(name).startswith("projects/") for name in names):
+            await asyncio.to_thread(self._known_project)
+
+    def _reading(self) -> Reading:
+        if self._closed:
+            raise StateError("this OptimizedSecretManager is closed; make a new one")
+        started = self._started
+        if started is None:
+            with self._lock:
+                started = self._started or self._start()
+        return started[0]
+
+    def _start(self) -> tuple[Reading, Refresher]:
+        section = msgspec.structs.replace(self._section or settings().secret_manager, **self._overrides)
+        reading = Reading(section, self._access, self._clock)
+        self._by_key = reading.cache.by_key
+        self._started = reading, Refresher(reading.refresh_due, section.cache_ttl_s)
+        return self._started
+
+    def _refresh_if_wanted(self) -> None:
+        if not self._wants_refresh or self._started is None:
+            return
+        reading, refresher = self._started
+        if not reading.section.background_optimization:
+            self._wants_refresh = False
+            log.info("secret_manager.background_optimization is false: no secret is refreshed ahead")
+        elif reading.section.cache_ttl_s > 0 and not refresher.is_running:
+            refresher.start()
+
+    def _observed_s(self) -> float:
+        return 0.0 if self._first_read_at is None else self._clock() - self._first_read_at
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        if self._started is not None:
+            for part in self._started:
+                part.after_fork()
+
+
+def _key(name: str, version: str) -> Any:
+    return name if version == LATEST else (name, version)
+
+
+def _checked(
+    cache_ttl_s: float | None, cache_size: int | None, strategy: CacheStrategy | str | None
+) -> dict[str, Any]:
+    """The given ones, checked as the settings are."""
+    try:
+        chosen = None if strategy is None else CacheStrategy(strategy)
+    except ValueError:
+        known = ", ".join(repr(known.value) for known in CacheStrategy)
+        raise ConfigurationError(f"strategy is {strategy!r}; it must be one of {known}") from None
+    named = {"cache_ttl_s": cache_ttl_s, "cache_size": cache_size, "cache_strategy": chosen}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    SecretManagerSection(**given)
+    return given
+
+
+def _text(entry: Entry, name: str) -> str:
+    if entry.text is None:
+        raise InvalidInputError(f"{name!r} is not UTF-8 text; get_secret_bytes returns it as it is")
+    return entry.text
+
+
+def _values(outcomes: dict[str, Outcome]) -> SecretValues:
+    """Texts by name.
+
+    Raises:
+        SecretBatchError: there are failures among the outcomes.
+    """
+    values, failures = SecretValues(), dict[str, Exception]()
+    for name, outcome in outcomes.items():
+        try:
+            values[name] = _text(unwrapped(outcome), name)
+        except Exception as error:  # noqa: BLE001 - raised below, all together
+            failures[name] = error
+    if failures:
+        raise SecretBatchError(values, failures)
+    return values
+
+
+def _after_fork_in_child() -> None:
+    for manager in list(_living):
+        manager._after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

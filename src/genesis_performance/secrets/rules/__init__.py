@@ -1,0 +1,1 @@
+"""What the measured accesses say about cost; one rule, one file, found by itself."""

@@ -16,6 +16,7 @@ from genesis_performance.stats.histogram import (
     explicit_buckets,
     merge,
     quantile,
+    spread,
 )
 
 durations_ns = st.integers(min_value=0, max_value=2**62)
@@ -167,3 +168,18 @@ def test_exported_buckets_are_at_most_an_eighth_wide() -> None:
 def test_a_number_of_bounds_that_would_split_buckets_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="divide"):
         explicit_buckets({}, bounds_per_octave=5)
+
+
+@given(histograms, st.integers(1, 500))
+def test_spread_values_are_ordered_and_as_many_as_wanted(counts: dict[int, int], limit: int) -> None:
+    values = spread(counts, limit)
+    assert len(values) == min(limit, sum(counts.values()))
+    assert values == sorted(values)
+
+
+@given(st.dictionaries(st.integers(0, 1500), st.integers(1, 5), min_size=1, max_size=20))
+def test_spreading_everything_gives_every_bucket_its_count(counts: dict[int, int]) -> None:
+    values = spread(counts, 1000)
+    for index, count in counts.items():
+        low, high = bucket_bounds(index)
+        assert sum(low < value < high for value in values) == count

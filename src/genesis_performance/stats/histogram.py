@@ -169,3 +169,22 @@ def explicit_buckets(
         place = (index - first) // step + 1 if index >= first else 0
         exported[min(place, len(bounds_ns))] += count
     return tuple(bound / 1e6 for bound in bounds_ns), tuple(exported)
+
+
+def spread(counts: Mapping[int, int], limit: int) -> list[float]:
+    """At most ``limit`` values in nanoseconds that stand for a histogram, in ascending order.
+
+    They lie at evenly spaced ranks, and the values of one bucket are spread evenly over it, so that
+    statistics of them do not see the buckets' steps. The same histogram gives the same values.
+    """
+    total = sum(counts.values())
+    wanted = min(limit, total)
+    values: list[float] = []
+    seen = 0
+    for index in sorted(counts):
+        count = counts[index]
+        low, high = bucket_bounds(index)
+        while len(values) < wanted and (rank := (len(values) + 0.5) * total / wanted) <= seen + count:
+            values.append(low + (high - low) * (rank - seen) / count)
+        seen += count
+    return values

@@ -1,0 +1,275 @@
+"""Export in the background: collect every interval, write to the sink, survive its absence.
+
+One daemon thread, started at first use. Whatever goes wrong in it is counted and logged at most once a
+minute, never raised into the host; a sink that comes back is written to again at the next interval. The
+child of a fork starts a thread, a sink and counters of its own. At interpreter exit what is recorded is
+flushed within ``EXIT_TIMEOUT_S``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from ..model.series import Series
+from . import at_end
+from .clock import Clock, SystemClock
+from .limits import Complaints
+from .redaction import redact
+from .sink import Sink, WriteResult
+
+log = logging.getLogger(__name__)
+
+FIRST_EXPORT_S = 5.0
+"""The first export comes early, so that one sees soon whether it works."""
+
+SEND_TIMEOUT_S = 30.0  # of one periodic export
+FIRST_PAUSE_S = 0.2  # of a flush, before it tries again; doubled each time
+MAX_REASONS = 20  # kept apart; an unbounded number of texts must not fill the memory
+
+
+@dataclass(slots=True)
+class ExportCounts:
+    """What became of the points so far."""
+
+    exported: int = 0
+    deferred: int = 0  # not delivered by one write; a later write's point stood or stands for them
+    rejected: Counter[str] = field(default_factory=Counter)  # reason -> points
+    failures: int = 0  # writes that did not deliver everything
+    failures_in_a_row: int = 0
+    last_error: str | None = None
+    last_success_unix_ns: int | None = None
+
+
+class _Flush:
+    """A caller that waits for an export."""
+
+    def __init__(self, *, ends: float, final: bool) -> None:
+        self.ends = ends
+        self.final = final
+        self.done = threading.Event()
+        self.is_complete = False
+
+
+class Exporter:
+    """Writes what ``collect`` returns to a sink, in a thread of its own.
+
+    Args:
+        collect: the series as of a time in ns since the epoch; called in the thread.
+        open_sink: makes the sink; called in the thread, again after a fork.
+        interval_s: between two exports.
+        after_fork: called in the child of a fork before its exporter goes on.
+    """
+
+    def __init__(
+        self,
+        collect: Callable[[int], Sequence[Series]],
+        open_sink: Callable[[], Sink],
+        *,
+        interval_s: float,
+        clock: Clock | None = None,
+        after_fork: Callable[[], None] | None = None,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self._collect = collect
+        self._open_sink = open_sink
+        self._interval_s = interval_s
+        self._after_fork = after_fork
+        self._tick: tuple[float, Callable[[], object]] | None = None
+        self.is_closed = False
+        self._fresh()
+        at_end.watch(self)
+
+    def _fresh(self) -> None:
+        self.counts = ExportCounts()
+        self._complaints = Complaints(log, clock=self.clock.monotonic)
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._flushes: list[_Flush] = []
+        self._thread: threading.Thread | None = None
+        self._sink: Sink | None = None
+        self._sink_lock = threading.Lock()
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start the thread unless it runs or the exporter is closed."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        with self._lock:
+            if self.is_closed or (self._thread is not None and self._thread.is_alive()):
+                return
+            thread = threading.Thread(target=self._run, name="genesis-export", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # out of threads, or the interpreter ends
+                self._complaints.add("no thread", "metrics are not exported: %s", error)
+                return
+            self._thread = thread
+
+    def every(self, seconds: float, tick: Callable[[], object]) -> None:
+        """Call ``tick`` in the thread about every so many seconds from now on."""
+        self._tick = (seconds, tick)
+        self._wake.set()
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Export now and wait; True when nothing is left to send.
+
+        Two points of a series are 5 s apart, so a flush soon after an export may take as long.
+        """
+        return self._wait(self.begin_flush(timeout_s, final=False), timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Flush and end the thread; True when nothing was left to send. A second call does nothing."""
+        if self.is_closed:
+            return True
+        flush = self.begin_flush(timeout_s, final=True)
+        self.is_closed = True
+        complete = self._wait(flush, timeout_s)
+        self._wake.set()
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(0.5)
+        with self._sink_lock:
+            sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
+        return complete
+
+    def begin_flush(self, timeout_s: float, *, final: bool) -> _Flush:
+        """Ask the thread for an export and do not wait."""
+        self.start()
+        flush = _Flush(ends=self.clock.monotonic() + timeout_s, final=final)
+        with self._lock:
+            self._flushes.append(flush)
+        self._wake.set()
+        return flush
+
+    def wait(self, flush: _Flush, timeout_s: float) -> bool:
+        """Wait for a flush that ``begin_flush`` asked for."""
+        return self._wait(flush, timeout_s)
+
+    def sink(self) -> Sink:
+        """The sink, opened at first use."""
+        with self._sink_lock:
+            if self._sink is None:
+                self._sink = self._open_sink()
+            return self._sink
+
+    def after_fork_in_child(self) -> None:
+        """Go on in the child of a fork: nothing of the parent's may be used or sent again."""
+        was_running = self._thread is not None
+        self._fresh()
+        if self._after_fork is not None:
+            self._after_fork()
+        if was_running and not self.is_closed:
+            self.start()
+
+    def _wait(self, flush: _Flush, timeout_s: float) -> bool:
+        if not self.is_running:
+            return False
+        self.clock.wait(flush.done, timeout_s)
+        return flush.is_complete
+
+    def _run(self) -> None:
+        clock = self.clock
+        pid = os.getpid()
+        export_at = clock.monotonic() + min(FIRST_EXPORT_S, self._interval_s)
+        tick_at = clock.monotonic()
+        while os.getpid() == pid:
+            wait_until = export_at if self._tick is None else min(export_at, tick_at)
+            clock.wait(self._wake, max(wait_until - clock.monotonic(), 0.0))
+            self._wake.clear()
+            with self._lock:
+                flushes, self._flushes = self._flushes, []
+            for flush in flushes:
+                self._serve(flush)
+            now = clock.monotonic()
+            if now >= export_at and not flushes:
+                self._export(SEND_TIMEOUT_S, final=False)
+            if now >= export_at or flushes:
+                export_at = now + self._interval_s
+            if self._tick is not None and now >= tick_at:
+                tick_at = now + self._tick[0]
+                self._call_tick(self._tick[1])
+            if self.is_closed and not self._flushes:
+                return
+
+    def _serve(self, flush: _Flush) -> None:
+        pause_s = FIRST_PAUSE_S
+        final = flush.final
+        try:
+            while True:
+                left_s = flush.ends - self.clock.monotonic()
+                result = self._export(max(left_s, 0.1), final=final)
+                if result is not None and result.is_complete:
+                    flush.is_complete = True
+                    return
+                left_s = flush.ends - self.clock.monotonic()
+                wait_s = result.held_s if result is not None and result.held else pause_s
+                if wait_s >= left_s:
+                    if final or result is None or not result.held or left_s <= 0:
+                        return
+                    final, wait_s = True, 0.0  # rather dated a little ahead than not sent
+                self.clock.wait(threading.Event(), wait_s)
+                pause_s *= 2
+        finally:
+            flush.done.set()
+
+    def _export(self, timeout_s: float, *, final: bool) -> WriteResult | None:
+        """One export; None when it failed as a whole."""
+        try:
+            series = self._collect(self.clock.unix_ns())
+            if not series:
+                return WriteResult()
+            result = self.sink().write(series, timeout_s=timeout_s, final=final)
+        except Exception as error:  # noqa: BLE001 - the thread must live on
+            self._count_failure(f"{type(error).__name__}: {error}")
+            return None
+        self._count(result)
+        return result
+
+    def _count(self, result: WriteResult) -> None:
+        counts = self.counts
+        counts.exported += result.sent
+        counts.deferred += len(result.retry)
+        for rejection in result.rejected:
+            reason = redact(rejection.reason)[:300]
+            if reason not in counts.rejected and len(counts.rejected) >= MAX_REASONS:
+                reason = "other reasons"
+            counts.rejected[reason] += rejection.count
+            name = rejection.series.metric.name if rejection.series else "a series"
+            self._complaints.add("rejected", "%s was refused for good: %s", name, rejection.reason)
+        if result.retry or result.errors:
+            self._count_failure(result.errors[-1] if result.errors else "the time was over")
+            return
+        if result.sent:
+            if counts.failures_in_a_row:
+                log.info("metrics are exported again, after %d failures", counts.failures_in_a_row)
+            counts.failures_in_a_row = 0
+            counts.last_success_unix_ns = self.clock.unix_ns()
+
+    def _count_failure(self, error: str) -> None:
+        counts = self.counts
+        counts.failures += 1
+        counts.failures_in_a_row += 1
+        counts.last_error = error[:500]
+        self._complaints.add(
+            "export failed",
+            "metrics could not be exported, recording goes on and the next export catches up: %s",
+            error,
+        )
+
+    def _call_tick(self, tick: Callable[[], object]) -> None:
+        try:
+            tick()
+        except Exception as error:  # noqa: BLE001 - the thread must live on
+            self._complaints.add(
+                "tick", "the local evaluation of alerts failed: %s: %s", type(error).__name__, error
+            )

@@ -274,12 +274,10 @@ class OptimizedSecretManager:
         return landed
 
     def _slot(self, name: str, version: str) -> Slot:
-        reading, now = self._reading(), self._clock()
+        reading, wanted, now = self._reading(), self._name(name, version), self._clock()
         if self._first_read_at is None:
             self._first_read_at = now
-        slot = self._by_key.get(_key(name, version))
-        if slot is None:
-            slot = reading.cache.slot(_key(name, version), self._name(name, version), now)
+        slot = reading.cache.slot(name if version == LATEST else (name, version), wanted, now)
         slot.misses += 1
         slot.used_at = now
         self._refresh_if_wanted()
@@ -339,10 +337,6 @@ class OptimizedSecretManager:
         if self._started is not None:
             for part in self._started:
                 part.after_fork()
-
-
-def _key(name: str, version: str) -> Any:
-    return name if version == LATEST else (name, version)
 
 
 def _checked(

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from genesis_performance.config.secret_manager import SecretManagerSection
+from genesis_performance.errors import CloudPermissionError, CloudUnavailableError
+from genesis_performance.secrets.refresh import Refresher
+
+
+def look(manager) -> int:
+    """One look of the background thread, and the reads it started landed."""
+    reading = manager._reading()
+    started = reading.refresh_due()
+    with reading._lock:
+        pool, reading._pool = reading._pool, None
+    if pool is not None:
+        pool.shutdown(wait=True)
+    return started
+
+
+def test_a_used_secret_is_read_again_before_it_runs_out(manager, vault, clock):
+    manager.get_secret_sync("api-key")
+    manager.get_secret_sync("api-key")
+    vault.put("api-key", "new")
+    clock.advance(250)
+    assert look(manager) == 1
+    clock.advance(60)
+    assert manager.get_secret_sync("api-key") == "new"
+    summary = manager.get_performance_report()["performance_summary"]
+    assert (summary["cache_misses"], summary["api_calls"], summary["background_refreshes"]) == (1, 2, 1)
+
+
+def test_an_idle_secret_is_not_read_again(manager, vault, clock):
+    manager.get_secret_sync("api-key")
+    clock.advance(250)
+    assert look(manager) == 0
+    assert vault.total == 1
+
+
+def test_a_fresh_secret_is_not_read_again(manager, clock):
+    manager.get_secret_sync("api-key")
+    manager.get_secret_sync("api-key")
+    clock.advance(200)
+    assert look(manager) == 0
+
+
+def test_what_has_run_out_is_dropped(manager, clock):
+    manager.get_secret_sync("api-key")
+    clock.advance(300)
+    look(manager)
+    assert manager.get_performance_report()["performance_summary"]["entries"] == 0
+
+
+def test_a_failed_refresh_leaves_the_value_until_it_runs_out(manager, vault, clock):
+    manager.get_secret_sync("api-key")
+    manager.get_secret_sync("api-key")
+    vault.errors["api-key"] = CloudUnavailableError("down", code="UNAVAILABLE")
+    clock.advance(250)
+    look(manager)
+    clock.advance(49)
+    assert manager.get_secret_sync("api-key") == "k-123"
+    clock.advance(1)
+    with pytest.raises(CloudUnavailableError):
+        manager.get_secret_sync("api-key")
+
+
+def test_a_refresh_that_is_denied_drops_the_value_at_once(manager, vault, clock):
+    manager.get_secret_sync("api-key")
+    manager.get_secret_sync("api-key")
+    vault.errors["api-key"] = CloudPermissionError("no", code="PERMISSION_DENIED")
+    clock.advance(250)
+    look(manager)
+    with pytest.raises(CloudPermissionError):
+        manager.get_secret_sync("api-key")
+
+
+def test_the_thread_starts_with_the_first_read_and_stops(make, vault):
+    manager = make(clock=time.monotonic, cache_ttl_s=0.2)
+    manager.start_optimization()
+    assert not manager.get_performance_report()["settings"]["background_optimization"]
+    deadline = time.monotonic() + 5
+    while vault.total < 4 and time.monotonic() < deadline:
+        manager.get_secret_sync("api-key")
+        time.sleep(0.01)
+    report = manager.get_performance_report()
+    assert report["settings"]["background_optimization"]
+    assert report["performance_summary"]["background_refreshes"] > 0
+    manager.stop_optimization()
+    assert not manager.get_performance_report()["settings"]["background_optimization"]
+    assert not [t for t in threading.enumerate() if t.name == "genesis-secrets-refresh"]
+
+
+def test_the_setting_switches_the_background_off(make):
+    manager = make(config=SecretManagerSection(background_optimization=False))
+    manager.start_optimization()
+    manager.get_secret_sync("api-key")
+    assert not manager.get_performance_report()["settings"]["background_optimization"]
+
+
+def test_starting_and_stopping_twice_is_once(manager):
+    manager.get_secret_sync("api-key")
+    manager.start_optimization()
+    manager.start_optimization()
+    assert len([t for t in threading.enumerate() if t.name == "genesis-secrets-refresh"]) == 1
+    manager.stop_optimization()
+    manager.stop_optimization()
+
+
+def test_a_failing_look_does_not_end_the_thread(caplog):
+    looks = []
+
+    def fail() -> None:
+        looks.append(1)
+        raise RuntimeError("a defect")
+
+    refresher = Refresher(fail, ttl_s=0.1)
+    refresher.start()
+    deadline = time.monotonic() + 5
+    while len(looks) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    refresher.stop()
+    assert len(looks) >= 2

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from genesis_performance.errors import CloudUnavailableError
+
+
+def test_two_hundred_misses_from_threads_and_loops_make_one_call(manager, vault):
+    vault.delay_s = 0.1
+    start = threading.Barrier(20)
+
+    async def many() -> list[str]:
+        return await asyncio.gather(*(manager.get_secret("db-password") for _ in range(10)))
+
+    def on_a_loop() -> list[str]:
+        start.wait()
+        return asyncio.run(many())
+
+    def in_a_thread() -> list[str]:
+        start.wait()
+        return [manager.get_secret_sync("db-password") for _ in range(10)]
+
+    with ThreadPoolExecutor(20) as pool:
+        jobs = [pool.submit(on_a_loop if i % 2 else in_a_thread) for i in range(20)]
+        values = [value for job in jobs for value in job.result()]
+    assert values == ["hunter2"] * 200
+    assert vault.total == 1
+    assert manager.get_performance_report()["performance_summary"]["joined_reads"] > 0
+
+
+async def test_a_cancelled_waiter_does_not_cancel_the_read_for_the_others(manager, vault):
+    vault.delay_s = 0.1
+    first = asyncio.create_task(manager.get_secret("db-password"))
+    second = asyncio.create_task(manager.get_secret("db-password"))
+    await asyncio.sleep(0.02)
+    first.cancel()
+    assert await second == "hunter2"
+    assert vault.total == 1
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
+def test_each_waiter_gets_its_own_copy_of_the_error(manager, vault):
+    vault.delay_s = 0.05
+    vault.errors["db-password"] = CloudUnavailableError("down", code="UNAVAILABLE")
+    caught = []
+
+    def read() -> None:
+        try:
+            manager.get_secret_sync("db-password")
+        except CloudUnavailableError as error:
+            caught.append(error)
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(error) for error in caught}) == 4
+    assert {error.code for error in caught} == {"UNAVAILABLE"}
+
+
+def test_a_reader_that_is_interrupted_leaves_no_waiter_behind(make, vault):
+    inside, release = threading.Event(), threading.Event()
+
+    def interrupted(name, timeout_s):
+        inside.set()
+        release.wait(5)
+        raise KeyboardInterrupt
+
+    manager = make(access=interrupted)
+    caught: list[BaseException] = []
+
+    def read() -> None:
+        try:
+            manager.get_secret_sync("db-password")
+        except BaseException as error:
+            caught.append(error)
+
+    leader = threading.Thread(target=read)
+    leader.start()
+    inside.wait(5)
+    waiter = threading.Thread(target=read)
+    waiter.start()
+    release.set()
+    leader.join(5)
+    waiter.join(5)
+    assert not waiter.is_alive()
+    assert any(isinstance(error, KeyboardInterrupt) for error in caught)
+
+
+def test_a_value_invalidated_on_its_way_is_not_kept(make, vault):
+    sent, release = threading.Event(), threading.Event()
+
+    def held(name, timeout_s):
+        version = vault.access(name, timeout_s)
+        if vault.total == 1:
+            sent.set()
+            release.wait(5)
+        return version
+
+    manager = make(access=held)
+    with ThreadPoolExecutor(1) as pool:
+        old = pool.submit(manager.get_secret_sync, "db-password")
+        sent.wait(5)
+        vault.put("db-password", "new")
+        manager.invalidate("db-password")
+        assert manager.get_secret_sync("db-password") == "new"
+        release.set()
+        assert old.result() == "hunter2"
+    assert manager.get_secret_sync("db-password") == "new"
+    assert vault.total == 2
+
+
+def test_closing_ends_the_reads_on_their_way(make, vault):
+    release = threading.Event()
+
+    def held(name, timeout_s):
+        release.wait(5)
+        return vault.access(name, timeout_s)
+
+    manager = make(access=held)
+
+    async def wait() -> None:
+        reader = asyncio.create_task(manager.get_secret("db-password"))
+        await asyncio.sleep(0.02)
+        manager.close()
+        with pytest.raises(CloudUnavailableError, match="closed"):
+            await reader
+
+    asyncio.run(wait())
+    release.set()

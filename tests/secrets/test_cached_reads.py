@@ -139,7 +139,14 @@ def test_a_section_given_replaces_the_settings(make):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"strategy": "fifo"}, {"cache_ttl_s": -1}, {"cache_size": 0}, {"cache_ttl_s": "x"}]
+    "wrong",
+    [
+        {"strategy": "fifo"},
+        {"cache_ttl_s": -1},
+        {"cache_size": 0},
+        {"cache_ttl_s": float("nan")},
+        {"cache_ttl_s": "x"},
+    ],
 )
 def test_wrong_arguments_are_refused_at_once(wrong):
     with pytest.raises(ConfigurationError):
@@ -149,6 +156,12 @@ def test_wrong_arguments_are_refused_at_once(wrong):
 def test_two_different_projects_are_refused():
     with pytest.raises(ConfigurationError, match="differ"):
         OptimizedSecretManager("p", gcp_project_id="q")
+
+
+@pytest.mark.parametrize("project", ["projects/p", "My Project", "p/secrets/x", " "])
+def test_what_is_no_project_is_refused_in_words(make, project):
+    with pytest.raises(ConfigurationError, match="is not a project's id"):
+        make(project_id=project).get_secret_sync("db-password")
 
 
 def test_without_a_project_a_short_name_is_refused_with_the_variables_named(make, monkeypatch):

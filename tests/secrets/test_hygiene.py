@@ -68,6 +68,8 @@ def frames_of(error: BaseException) -> str:
         for frame, _line in traceback.walk_tb(error.__traceback__):
             if "genesis_performance" in frame.f_code.co_filename:
                 text.append(repr(frame.f_locals))
+                inside = [value for value in frame.f_locals.values() if isinstance(value, dict)]
+                text.append(repr([list(mapping.items()) for mapping in inside]))  # as error trackers do
         error = error.__cause__ or error.__context__
     return "\n".join(text)
 

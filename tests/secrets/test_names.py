@@ -91,6 +91,12 @@ def test_name_and_argument_must_not_name_different_versions():
     assert read("db/versions/3", 3).version == "3"
 
 
+@pytest.mark.parametrize("version", [None, True, 3.0, ["1"], "", "0", "-1", "1.0", "lat est", "a" * 64, "٣"])
+def test_what_is_no_version_is_refused_in_words(version):
+    with pytest.raises(InvalidInputError, match="version"):
+        read("db", version)
+
+
 def test_a_payload_passed_by_mistake_is_not_repeated():
     with pytest.raises(InvalidInputError) as caught:
         read("-----BEGIN PRIVATE KEY-----\ncanary")

@@ -125,15 +125,16 @@ def _installed() -> bool:
 
 
 def reset() -> None:
-    """Ask again at the next use: for tests, and after a fork."""
-    global _question, _lock  # noqa: PLW0603
-    _lock = threading.Lock()
+    """Ask again at the next use: for tests."""
+    global _question  # noqa: PLW0603
     _question = None
 
 
 def _after_fork_in_child() -> None:
+    global _question, _lock  # noqa: PLW0603
+    _lock = threading.Lock()
     if _question is not None and not _question.answer.done():
-        reset()  # the asking thread stayed in the parent
+        _question = None  # the asking thread stayed in the parent
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -19,7 +19,7 @@ from .names import SecretName
 
 
 class Words(NamedTuple):
-    """What is wrong and what to do, with ``secret``, ``version``, ``project``, ``where``, ``error`` filled in."""
+    """What is wrong and what to do; ``explained`` fills in secret, version, project, where and error."""
 
     text: str
     remedy: str

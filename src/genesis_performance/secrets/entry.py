@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any, NoReturn
 
-from ..errors import CloudError
 from .names import SecretName
 
 
@@ -104,5 +103,5 @@ class Slot:
         self.used_at = now
         self.retry_at = float("-inf")  # not refreshed in the background before
         self.generation = 0  # counts invalidations: a read from before one is not kept
-        self.missing: CloudError | None = None
+        self.missing: Exception | None = None
         self.missing_until = float("-inf")

@@ -78,8 +78,15 @@ def unwrapped(outcome: Outcome) -> Entry:
     """
     if isinstance(outcome, Entry):
         return outcome
+    raise own_copy(outcome)
+
+
+def own_copy(error: Exception) -> Exception:
+    """The same error for one more waiter, without the frames of the others."""
     try:
-        own = copy.copy(outcome)
+        own = copy.copy(error)
     except Exception:  # noqa: BLE001 - a foreign error that can not be copied is raised as it is
-        own = outcome
-    raise own from outcome.__cause__
+        return error
+    own.__cause__ = error.__cause__
+    own.__suppress_context__ = True
+    return own

@@ -20,6 +20,7 @@ _NAME = re.compile(
     r"(?P<secret>[a-zA-Z0-9_-]{1,255})"
     r"(?:/versions/(?P<version>[a-zA-Z0-9_-]{1,63}))?"
 )
+PROJECT = re.compile(r"[a-z0-9][a-z0-9.:-]{0,126}")
 _VERSION = re.compile(r"[1-9][0-9]{0,18}|[a-zA-Z][a-zA-Z0-9_-]{0,62}")
 
 
@@ -71,6 +72,10 @@ def parse(
         raise InvalidInputError(
             f"{_shown(text)} is not a secret's name; write 'my-secret' (letters, digits, _ and -, "
             "at most 255), 'my-secret/versions/3' or 'projects/P/secrets/my-secret/versions/3'"
+        )
+    if isinstance(version, bool) or not isinstance(version, str | int):
+        raise InvalidInputError(
+            f"the version of {text!r} is {type(version).__name__}; it is a number or text"
         )
     said = str(version)
     inside = found["version"]

@@ -25,8 +25,8 @@ from ..errors import ConfigurationError, InvalidInputError, StateError
 from ..operations import note_call
 from .batch import SecretBatchError, SecretValues, unique_names
 from .entry import Entry, Slot
-from .flights import Flight, Outcome, unwrapped
-from .names import LATEST, SecretName, parse
+from .flights import Flight, Outcome, own_copy, unwrapped
+from .names import LATEST, PROJECT, SecretName, parse
 from .reading import Access, Reading, access_over_grpc
 from .recommendations import CostRecommendation, access_facts, cost_recommendations
 from .refresh import Refresher
@@ -88,23 +88,29 @@ class OptimizedSecretManager:
             ConfigurationError: a short name, and no project is known.
             CloudError: Secret Manager refused, or could not be reached in time.
         """
-        kept = self._kept(name, version)
-        return _text(kept if kept is not None else self._read(name, version), name)
+        entry = self._kept(name, version)
+        if entry is None:
+            entry = self._read(name, version)
+        if entry.text is None:
+            raise _no_text(name)
+        return entry.text
 
     async def get_secret(self, name: str, version: str = LATEST) -> str:
         """``get_secret_sync`` on any event loop."""
-        kept = self._kept(name, version)
-        return _text(kept if kept is not None else await self._aread(name, version), name)
+        entry = self._kept(name, version)
+        if entry is None:
+            entry = await self._aread(name, version)
+        if entry.text is None:
+            raise _no_text(name)
+        return entry.text
 
     def get_secret_bytes_sync(self, name: str, version: str = LATEST) -> bytes:
         """The payload as it is, for keys and certificates that are not text."""
-        kept = self._kept(name, version)
-        return (kept if kept is not None else self._read(name, version)).data
+        return (self._kept(name, version) or self._read(name, version)).data
 
     async def get_secret_bytes(self, name: str, version: str = LATEST) -> bytes:
         """``get_secret_bytes_sync`` on any event loop."""
-        kept = self._kept(name, version)
-        return (kept if kept is not None else await self._aread(name, version)).data
+        return (self._kept(name, version) or await self._aread(name, version)).data
 
     def get_secrets_sync(self, names: Iterable[str]) -> dict[str, str]:
         """Several secrets at their latest versions, by the names as given.
@@ -296,6 +302,10 @@ class OptimizedSecretManager:
                 "no Google Cloud project is known; give project_id, set GOOGLE_CLOUD_PROJECT (or "
                 "GCP_PROJECT_ID, or gcp.project_id), or use full names (projects/P/secrets/S)"
             )
+        if not PROJECT.fullmatch(str(self._project)):
+            raise ConfigurationError(
+                f"{self._project!r} is not a project's id or number, such as 'my-project'"
+            )
         return self._project
 
     async def _find_project(self, names: Iterable[str]) -> None:
@@ -354,10 +364,8 @@ def _checked(
     return given
 
 
-def _text(entry: Entry, name: str) -> str:
-    if entry.text is None:
-        raise InvalidInputError(f"{name!r} is not UTF-8 text; get_secret_bytes returns it as it is")
-    return entry.text
+def _no_text(name: str) -> InvalidInputError:
+    return InvalidInputError(f"{name!r} is not UTF-8 text; get_secret_bytes returns it as it is")
 
 
 def _values(outcomes: dict[str, Outcome]) -> SecretValues:
@@ -366,15 +374,25 @@ def _values(outcomes: dict[str, Outcome]) -> SecretValues:
     Raises:
         SecretBatchError: there are failures among the outcomes.
     """
+    values, failures = _divided(outcomes)
+    if not failures:
+        return values
+    failure = SecretBatchError(values, failures)
+    del values  # error trackers look into the mappings among a frame's locals
+    raise failure
+
+
+def _divided(outcomes: dict[str, Outcome]) -> tuple[SecretValues, dict[str, Exception]]:
+    """Texts and failures. Nothing is raised here, where a frame would hold payloads."""
     values, failures = SecretValues(), dict[str, Exception]()
     for name, outcome in outcomes.items():
-        try:
-            values[name] = _text(unwrapped(outcome), name)
-        except Exception as error:  # noqa: BLE001 - raised below, all together
-            failures[name] = error
-    if failures:
-        raise SecretBatchError(values, failures)
-    return values
+        if not isinstance(outcome, Entry):
+            failures[name] = own_copy(outcome)
+        elif outcome.text is None:
+            failures[name] = _no_text(name)
+        else:
+            values[name] = outcome.text
+    return values, failures
 
 
 def _after_fork_in_child() -> None:

@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import random
 import threading
@@ -18,7 +17,6 @@ from typing import Protocol
 
 from ..config.secret_manager import SecretManagerSection
 from ..errors import (
-    CloudError,
     CloudInvalidError,
     CloudNotFoundError,
     CloudPermissionError,
@@ -27,7 +25,7 @@ from ..errors import (
 )
 from .cache import Cache
 from .entry import NOTHING, Entry, Slot
-from .flights import Flight, Flights, Outcome
+from .flights import Flight, Flights, Outcome, own_copy
 from .latency import Latencies
 from .names import SecretName
 
@@ -211,7 +209,9 @@ class Reading:
         if isinstance(outcome, ANSWERS):
             slot.entry = NOTHING
             if isinstance(outcome, CloudNotFoundError):
-                slot.missing, slot.missing_until = _bare(outcome), now + MISSING_KEPT_S
+                missing = own_copy(outcome)
+                missing.__cause__ = None  # it would keep the frames of the call
+                slot.missing, slot.missing_until = missing, now + MISSING_KEPT_S
             return outcome
         slot.retry_at = now + STALE_RECHECK_S * random.uniform(0.5, 1.5)
         serve_until = slot.entry.checked_at + self.section.cache_ttl_s + self.section.stale_if_error_s
@@ -225,8 +225,3 @@ class Reading:
                 slot.entry = slot.entry.until(min(now + STALE_RECHECK_S, serve_until))
             return slot.entry
         return outcome
-
-
-def _bare(error: CloudError) -> CloudError:
-    """The error without its frames: it is kept for a while."""
-    return copy.copy(error)

@@ -35,10 +35,10 @@ def checked_runs(samples: Iterable[Any], what: str) -> Runs:
     if any(nested) and not all(nested):
         place = nested.index(not nested[0])
         raise InvalidInputError(f"{what}[{place}]: numbers and lists are mixed; give one list or one a run")
-    runs = values if any(nested) else [values]
-    checked = tuple(
-        _checked(list(run), f"{what}[{place}]" if nested else what) for place, run in enumerate(runs)
-    )
+    if any(nested):
+        checked = tuple(_checked(list(run), f"{what}[{place}]") for place, run in enumerate(values))
+    else:
+        checked = (_checked(values, what),)
     if not any(checked):
         raise InvalidInputError(f"{what} is empty; at least one duration in milliseconds is needed")
     return tuple(run for run in checked if run)
@@ -78,11 +78,11 @@ def snapshot_runs(snapshots: OperationSnapshot | Iterable[OperationSnapshot], wh
     return tuple(tuple(value / 1e6 for value in run) for run in runs if run)
 
 
-def read_runs(path: Path) -> dict[str, Runs]:
+def read_runs(path: Path, unnamed: str | None = None) -> dict[str, Runs]:
     """Runs by operation name, from a JSON file.
 
     It holds durations in milliseconds as a list, a list of runs, or an object of either by operation name; or
-    what ``genesis-perf bench run --json`` prints. A bare list is named after the file.
+    what ``genesis-perf bench run --json`` prints. A bare list is called ``unnamed``, by default as the file.
 
     Raises:
         InvalidInputError: it can not be read as one of these.
@@ -92,7 +92,7 @@ def read_runs(path: Path) -> dict[str, Runs]:
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"{path} can not be read as JSON: {error}") from error
     if isinstance(document, list):
-        return {path.stem: checked_runs(document, path.name)}
+        return {unnamed or path.stem: checked_runs(document, path.name)}
     if isinstance(document, dict) and "benchmarks" in document:
         results = document["benchmarks"]
         try:

@@ -69,8 +69,11 @@ def test_the_checksum_is_castagnoli_s():
 
 def test_google_s_debug_log_holds_no_payload(wire, caplog):
     wire.answers["AccessSecretVersion"] = [version(b"hunter2-canary")]
-    with caplog.at_level(logging.DEBUG):
+    google = logging.getLogger("google")  # its own handlers: it need not propagate
+    google.addHandler(caplog.handler)
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="google"):
         access_secret_version(NAME)
+    google.removeHandler(caplog.handler)
     google_s = [record for record in caplog.records if record.name.startswith("google.cloud.secretmanager")]
     assert google_s, "Google's client logs at DEBUG; if it stopped, this test proves nothing"
     for record in caplog.records:

@@ -12,7 +12,7 @@ from genesis_performance.secrets.refresh import Refresher
 
 def look(manager) -> int:
     """One look of the background thread, and the reads it started landed."""
-    reading = manager._reading()
+    reading = manager._lifetime.reading()
     started = reading.refresh_due()
     with reading._lock:
         pool, reading._pool = reading._pool, None

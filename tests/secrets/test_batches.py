@@ -35,6 +35,11 @@ async def test_what_is_cached_is_not_read_again(manager, vault):
     assert vault.total == 2
 
 
+async def test_the_values_come_in_the_order_of_the_names(manager):
+    manager.get_secret_sync("api-key")
+    assert list(await manager.get_secrets(["db-password", "api-key"])) == ["db-password", "api-key"]
+
+
 async def test_an_empty_batch_is_empty(manager, vault):
     assert await manager.get_secrets([]) == {}
     assert manager.get_secrets_sync(()) == {}

@@ -89,10 +89,11 @@ def test_a_child_does_not_inherit_a_held_lock():
     run(
         """
 manager.get_secret_sync("a")
-reading, refresher = manager._started
-for lock in (manager._lock, reading._lock, reading.cache.lock, reading.latencies.lock, refresher._lock):
-    lock.acquire()
-reading._flights._lock.acquire()
+reading, refresher = manager._lifetime._parts
+for part in (manager._lifetime, reading, reading._flights, refresher):
+    part._lock.acquire()
+reading.cache.lock.acquire()
+reading.latencies.lock.acquire()
 def check():
     assert manager.get_secret_sync("b") == "v2"
     assert len(manager.get_secrets_sync(["c", "d"])) == 2

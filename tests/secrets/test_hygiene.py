@@ -56,9 +56,17 @@ def log():
 
 
 def parts_of(manager: OptimizedSecretManager):
-    reading, refresher = manager._started
+    reading, refresher = manager._lifetime._parts
     slots = reading.cache.slots()
-    return [manager, reading, refresher, reading.cache, *slots, *(slot.entry for slot in slots)]
+    return [
+        manager,
+        manager._lifetime,
+        reading,
+        refresher,
+        reading.cache,
+        *slots,
+        *(slot.entry for slot in slots),
+    ]
 
 
 def frames_of(error: BaseException) -> str:

@@ -8,31 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import logging
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, NoReturn
 
-import msgspec
-
-from ..config import project_argument, settings
+from ..config import project_argument
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
-from ..errors import ConfigurationError, InvalidInputError, StateError
+from ..errors import ConfigurationError, InvalidInputError
 from ..operations import note_call
 from .batch import SecretBatchError, SecretValues, unique_names
-from .entry import Entry, Slot
+from .entry import NOTHING, Entry, Slot
 from .flights import Flight, Outcome, own_copy, unwrapped
-from .names import LATEST, PROJECT, SecretName, parse
-from .reading import Access, Reading, access_over_grpc
+from .lifetime import Lifetime
+from .names import LATEST
+from .naming import Naming
+from .reading import Access, access_over_grpc
 from .recommendations import CostRecommendation, access_facts, cost_recommendations
-from .refresh import Refresher
 from .report import PerformanceReport, performance_report
-
-log = logging.getLogger(__name__)
 
 READ = "secret read"  # kind of the calls noted in the current operation
 
@@ -63,17 +58,10 @@ class OptimizedSecretManager:
         config: SecretManagerSection | None = None,
         access: Access = access_over_grpc,
     ) -> None:
-        self._project = project_argument(gcp_project_id, project_id)
-        self._overrides = _checked(cache_ttl_s, cache_size, strategy)
-        self._section = config
+        self._naming = Naming(project_argument(gcp_project_id, project_id))
         self._clock = clock
-        self._access = access
-        self._by_key: dict[Any, Slot] = {}
-        self._started: tuple[Reading, Refresher] | None = None
-        self._first_read_at: float | None = None
-        self._wants_refresh = False
-        self._closed = False
-        self._lock = threading.Lock()
+        self._lifetime = Lifetime(config, _checked(cache_ttl_s, cache_size, strategy), access, clock)
+        self._by_key: dict[Any, Slot] = {}  # the cache's own, once there is one
         _living.add(self)
 
     def get_secret_sync(self, name: str, version: str = LATEST) -> str:
@@ -123,7 +111,8 @@ class OptimizedSecretManager:
         found, missing = self._sorted(names)
         if not missing:
             return _values(found)
-        reading, slots = self._reading(), self._slots(missing)
+        reading = self._lifetime.reading()
+        slots = {name: self._slot(name, LATEST) for name in missing}
         begin_ns = time.perf_counter_ns()
         flights: dict[str, Flight] = {}
         flying: set[Flight] = set()
@@ -135,15 +124,16 @@ class OptimizedSecretManager:
             flights[name] = reading.begin(slot)
             flying.add(flights[name])
         landed = {name: flight.result() for name, flight in flights.items()}
-        return _values(found | self._noted(slots, landed, begin_ns))
+        return _values(found | _noted(slots, landed, begin_ns))
 
     async def get_secrets(self, names: Iterable[str]) -> dict[str, str]:
         """``get_secrets_sync`` on any event loop."""
         found, missing = self._sorted(names)
         if not missing:
             return _values(found)
-        await self._find_project(missing)
-        reading, slots = self._reading(), self._slots(missing)
+        await self._naming.find_project(missing)
+        reading = self._lifetime.reading()
+        slots = {name: self._slot(name, LATEST) for name in missing}
         begin_ns = time.perf_counter_ns()
         gate = asyncio.Semaphore(reading.section.max_concurrency)
 
@@ -152,16 +142,14 @@ class OptimizedSecretManager:
                 return await asyncio.wrap_future(reading.begin(slot))
 
         outcomes = await asyncio.gather(*map(landed, slots.values()))
-        return _values(found | self._noted(slots, dict(zip(slots, outcomes, strict=True)), begin_ns))
+        return _values(found | _noted(slots, dict(zip(slots, outcomes, strict=True)), begin_ns))
 
     def invalidate(self, name: str) -> None:
         """Forget every cached version of a secret; the next read asks Secret Manager.
 
         A read that is on its way is not kept: it may bring the value from before.
         """
-        wanted = self._name(name, LATEST)
-        if self._started is not None:
-            self._started[0].invalidate(wanted.parent)
+        self._lifetime.invalidate(self._naming.name(name, LATEST).parent)
 
     def start_optimization(self) -> None:
         """Read what is used again before it runs out, in the background.
@@ -169,39 +157,31 @@ class OptimizedSecretManager:
         The thread starts with the first read, in each process anew. The setting
         ``secret_manager.background_optimization: false`` switches this off.
         """
-        self._wants_refresh = True
-        if self._started is not None:
-            self._refresh_if_wanted()
+        self._lifetime.want_refresh(True)
 
     def stop_optimization(self) -> None:
         """End the background thread; values then run out and are read when asked for."""
-        self._wants_refresh = False
-        if self._started is not None:
-            self._started[1].stop()
+        self._lifetime.want_refresh(False)
 
     def get_performance_report(self) -> PerformanceReport:
         """Hit rate, calls, failures, latencies and ages, all counted in this process."""
-        reading = self._reading()
-        refresher = self._started[1] if self._started else None
+        lifetime = self._lifetime
         return performance_report(
-            reading,
+            lifetime.reading(),
             now=self._clock(),
-            observed_s=self._observed_s(),
-            refreshing=refresher is not None and refresher.is_running,
+            observed_s=lifetime.observed_s(),
+            refreshing=lifetime.is_refreshing,
         )
 
     def get_cost_recommendations(self) -> list[CostRecommendation]:
         """What would lower the bill, from the accesses measured so far; empty when nothing would."""
-        return cost_recommendations(access_facts(self._reading(), self._observed_s()))
+        lifetime = self._lifetime
+        return cost_recommendations(access_facts(lifetime.reading(), lifetime.observed_s()))
 
     def close(self) -> None:
         """End the background thread and the reads on their way, forget every value. Twice is once."""
-        self._closed = True
         self._by_key = {}
-        if self._started is not None:
-            reading, refresher = self._started
-            refresher.stop()
-            reading.close()
+        self._lifetime.close()
 
     async def aclose(self) -> None:
         """``close`` without blocking the event loop."""
@@ -240,113 +220,39 @@ class OptimizedSecretManager:
         return entry
 
     def _read(self, name: str, version: str) -> Entry:
-        reading, slot = self._reading(), self._slot(name, version)
+        reading, slot = self._lifetime.reading(), self._slot(name, version)
         begin_ns = time.perf_counter_ns()
         outcome = reading.begin(slot, here=True).result()
         note_call(READ, slot.label, time.perf_counter_ns() - begin_ns)
         return unwrapped(outcome)
 
     async def _aread(self, name: str, version: str) -> Entry:
-        await self._find_project((name,))
-        reading, slot = self._reading(), self._slot(name, version)
+        await self._naming.find_project((name,))
+        reading, slot = self._lifetime.reading(), self._slot(name, version)
         begin_ns = time.perf_counter_ns()
         outcome = await asyncio.wrap_future(reading.begin(slot))
         note_call(READ, slot.label, time.perf_counter_ns() - begin_ns)
         return unwrapped(outcome)
 
     def _sorted(self, names: Iterable[str]) -> tuple[dict[str, Outcome], list[str]]:
-        """The cached ones, and the names of the others."""
+        """What is cached, with the places of the others kept, and the names of the others."""
         found: dict[str, Outcome] = {}
         missing = []
         for name in unique_names(names):
             entry = self._kept(name, LATEST)
             if entry is None:
                 missing.append(name)
-            else:
-                found[name] = entry
+            found[name] = entry or NOTHING
         return found, missing
 
-    def _slots(self, names: list[str]) -> dict[str, Slot]:
-        """A slot for each; a name that can not be one stops the batch before any call."""
-        for name in names:
-            self._name(name, LATEST)
-        return {name: self._slot(name, LATEST) for name in names}
-
-    def _noted(self, slots: dict[str, Slot], landed: dict[str, Outcome], begin_ns: int) -> dict[str, Outcome]:
-        """Report the reads to the current operation; together they took the time of the batch."""
-        share_ns = (time.perf_counter_ns() - begin_ns) // len(slots)
-        for slot in slots.values():
-            note_call(READ, slot.label, share_ns)
-        return landed
-
     def _slot(self, name: str, version: str) -> Slot:
-        reading, wanted, now = self._reading(), self._name(name, version), self._clock()
-        if self._first_read_at is None:
-            self._first_read_at = now
+        reading, wanted, now = self._lifetime.reading(), self._naming.name(name, version), self._clock()
+        self._by_key = reading.cache.by_key
         slot = reading.cache.slot(name if version == LATEST else (name, version), wanted, now)
         slot.misses += 1
         slot.used_at = now
-        self._refresh_if_wanted()
+        self._lifetime.note_read(now)
         return slot
-
-    def _name(self, name: str, version: str) -> SecretName:
-        return parse(name, version, project=self._known_project, location=settings().gcp.location)
-
-    def _known_project(self) -> str:
-        if self._project is None:
-            from ..gcp.project import resolve_project
-
-            self._project = resolve_project()
-        if self._project is None:
-            raise ConfigurationError(
-                "no Google Cloud project is known; give project_id, set GOOGLE_CLOUD_PROJECT (or "
-                "GCP_PROJECT_ID, or gcp.project_id), or use full names (projects/P/secrets/S)"
-            )
-        if not PROJECT.fullmatch(str(self._project)):
-            raise ConfigurationError(
-                f"{self._project!r} is not a project's id or number, such as 'my-project'"
-            )
-        return self._project
-
-    async def _find_project(self, names: Iterable[str]) -> None:
-        """Resolve the project off the loop: the metadata server may take seconds."""
-        if self._project is None and not all(str(name).startswith("projects/") for name in names):
-            await asyncio.to_thread(self._known_project)
-
-    def _reading(self) -> Reading:
-        if self._closed:
-            raise StateError("this OptimizedSecretManager is closed; make a new one")
-        started = self._started
-        if started is None:
-            with self._lock:
-                started = self._started or self._start()
-        return started[0]
-
-    def _start(self) -> tuple[Reading, Refresher]:
-        section = msgspec.structs.replace(self._section or settings().secret_manager, **self._overrides)
-        reading = Reading(section, self._access, self._clock)
-        self._by_key = reading.cache.by_key
-        self._started = reading, Refresher(reading.refresh_due, section.cache_ttl_s)
-        return self._started
-
-    def _refresh_if_wanted(self) -> None:
-        if not self._wants_refresh or self._started is None:
-            return
-        reading, refresher = self._started
-        if not reading.section.background_optimization:
-            self._wants_refresh = False
-            log.info("secret_manager.background_optimization is false: no secret is refreshed ahead")
-        elif reading.section.cache_ttl_s > 0 and not refresher.is_running:
-            refresher.start()
-
-    def _observed_s(self) -> float:
-        return 0.0 if self._first_read_at is None else self._clock() - self._first_read_at
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        if self._started is not None:
-            for part in self._started:
-                part.after_fork()
 
 
 def _checked(
@@ -362,6 +268,14 @@ def _checked(
     given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
     SecretManagerSection(**given)
     return given
+
+
+def _noted(slots: dict[str, Slot], landed: dict[str, Outcome], begin_ns: int) -> dict[str, Outcome]:
+    """Report the reads to the current operation; together they took the time of the batch."""
+    share_ns = (time.perf_counter_ns() - begin_ns) // len(slots)
+    for slot in slots.values():
+        note_call(READ, slot.label, share_ns)
+    return landed
 
 
 def _no_text(name: str) -> InvalidInputError:
@@ -397,7 +311,7 @@ def _divided(outcomes: dict[str, Outcome]) -> tuple[SecretValues, dict[str, Exce
 
 def _after_fork_in_child() -> None:
     for manager in list(_living):
-        manager._after_fork()
+        manager._lifetime.after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -25,7 +25,7 @@ class Naming:
         return parse(text, version, project=self._known_project, location=settings().gcp.location)
 
     async def find_project(self, names: Iterable[str]) -> None:
-        """Resolve the project off the event loop, if the names need it: a metadata server may take seconds."""
+        """Resolve the project off the event loop if the names need it: a metadata server is slow."""
         if self._project is None and not all(str(name).startswith("projects/") for name in names):
             await asyncio.to_thread(self._known_project)
 

@@ -95,6 +95,18 @@ def test_a_file_that_breaks_while_it_is_open_is_replaced(path: Path) -> None:
         assert len(store.list(Kind.RUN)) == 1
 
 
+def test_a_record_that_broke_is_left_out_and_told(
+    path: Path, store: SqliteStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        store.append(Kind.RUN, str(number), {"n": number})
+    raw = sqlite3.connect(path, isolation_level=None)
+    raw.execute("UPDATE records SET body = CAST(x'7b22ff' AS TEXT) WHERE key = '1'")
+    raw.close()
+    assert [record.key for record in store.list(Kind.RUN)] == ["2", "0"]
+    assert "record 2 can not be read" in caplog.text
+
+
 def test_another_users_connection_follows_to_the_new_file(path: Path) -> None:
     with SqliteStore(path) as first, SqliteStore(path) as second:
         first.append(Kind.RUN, "a", {})

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, Self, TypeVar
 
 from ..errors import InvalidInputError, StoreError, StoreVersionError, UnknownNameError
 from .kinds import STATE, Kind
-from .sqlite_errors import is_busy, is_corrupt, no_access, translated
+from .sqlite_errors import is_busy, is_corrupt, is_input_output, no_access, translated
 from .sqlite_file import FileId, abandon, file_id, set_aside
 from .store import Record, Records
 
@@ -128,7 +128,7 @@ class SqliteStore:
         if not self.path.exists():
             return []  # a question must not create the file
         rows = self._run(lambda connection: connection.execute(text, values).fetchall())
-        return [_record(row) for row in rows]
+        return [record for row in rows if (record := self._record(row))]
 
     def delete(self, kind: Kind | str, key: str | None = None) -> int:
         name, wanted = _kind(kind).value, None if key is None else _key(key)
@@ -188,6 +188,15 @@ class SqliteStore:
             self.prune()
         return record_id
 
+    def _record(self, row: tuple[int, str, str, int, str]) -> Record | None:
+        record_id, kind, key, at_unix_ns, text = row
+        try:
+            body = json.loads(text)
+        except ValueError as error:  # a broken disk: the other records are still good
+            log.warning("history store %s: record %d can not be read: %s", self.path, record_id, error)
+            return None
+        return Record(id=record_id, kind=Kind(kind), key=key, at_unix_ns=at_unix_ns, body=body)
+
     def _prune(self, connection: sqlite3.Connection, oldest_unix_ns: int) -> int:
         state = tuple(kind.value for kind in STATE)
         marks = ", ".join("?" * len(state))
@@ -215,14 +224,19 @@ class SqliteStore:
         return deleted
 
     def _run(self, work: Callable[[sqlite3.Connection], R]) -> R:
-        """Do the work on this thread's connection; a corrupt file is replaced and the work done again."""
+        """Do the work on this thread's connection.
+
+        Where the file is corrupt, or its files were exchanged under the connection, the work is done again on
+        a new one.
+        """
         try:
             return work(self._connection())
         except sqlite3.Error as error:
-            if not is_corrupt(error):
+            if not (is_corrupt(error) or is_input_output(error) or self._was_replaced()):
                 raise translated(error, self.path) from error
             self._drop({threading.get_ident()})
-            set_aside(self.path, self._clock(), error)
+            if is_corrupt(error):
+                set_aside(self.path, self._clock(), error)
         try:
             return work(self._connection())
         except sqlite3.Error as error:
@@ -244,6 +258,11 @@ class SqliteStore:
         with self._lock:
             self._open[thread] = _Open(connection, found)
         return connection
+
+    def _was_replaced(self) -> bool:
+        """The file of this thread's connection was put aside or deleted while it worked."""
+        opened = self._open.get(threading.get_ident())
+        return opened is not None and opened.file != file_id(self.path)
 
     def _drop(self, threads: set[int]) -> None:
         with self._lock:
@@ -288,6 +307,7 @@ class SqliteStore:
                 "set storage.url to another path"
             )
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.text_factory = _decoded
 
     def _create(self, connection: sqlite3.Connection) -> None:
         deadline = time.monotonic() + BUSY_TIMEOUT_S
@@ -342,6 +362,10 @@ def _key(key: str) -> str:
     return key.encode("utf-8", "backslashreplace").decode()  # half a surrogate pair can not be stored
 
 
+def _decoded(stored: bytes) -> str:
+    return stored.decode("utf-8", "replace")
+
+
 def _time(at_unix_ns: int) -> int:
     if not isinstance(at_unix_ns, int) or not -(2**63) < at_unix_ns < 2**63:
         raise InvalidInputError(f"time is {at_unix_ns!r}; it must be an int, nanoseconds since the epoch")
@@ -355,11 +379,6 @@ def _text(kind: Kind, key: str, body: Mapping[str, Any]) -> str:
         return json.dumps(dict(body), allow_nan=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidInputError(f"body of {kind} {key!r} can not be stored as JSON: {error}") from error
-
-
-def _record(row: tuple[int, str, str, int, str]) -> Record:
-    record_id, kind, key, at_unix_ns, body = row
-    return Record(id=record_id, kind=Kind(kind), key=key, at_unix_ns=at_unix_ns, body=json.loads(body))
 
 
 def _close_all(opened: dict[int, _Open], path: Path) -> None:

@@ -24,6 +24,10 @@ def is_busy(error: sqlite3.Error) -> bool:
     return _code(error) in _BUSY
 
 
+def is_input_output(error: sqlite3.Error) -> bool:
+    return _code(error) == sqlite3.SQLITE_IOERR
+
+
 def no_access(path: Path, reason: object) -> StoreError:
     return StoreError(
         f"the history store {path} can not be opened for writing: {reason}; "

@@ -126,6 +126,12 @@ def test_identical_reads_name_the_line_the_gain_and_the_money(store: Store) -> N
     assert "as of" in saving.basis
 
 
+def test_reads_from_a_cache_in_the_process_are_no_waste(store: Store) -> None:
+    cached = replace(REPEAT, duration_ns=5_000_000)  # one miss of 5 ms, the rest took no time
+    part = optimizer(store, operations=[operation()], repeats=[cached])
+    assert part.analyze_service_performance_sync("shop", "cloud_run", FINE) == []
+
+
 def test_a_rate_over_a_few_seconds_is_not_made_a_month(store: Store) -> None:
     late = [operation(start_unix_ns=STARTED_NS + HOUR_NS - 5 * 10**9)]
     advice = optimizer(store, operations=late, repeats=[REPEAT]).analyze_service_performance_sync(

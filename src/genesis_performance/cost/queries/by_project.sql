@@ -1,0 +1,11 @@
+-- Cost of each project in a month and the one before, by currency and conversion rate.
+SELECT
+  f.invoice_month,
+  COALESCE(f.project_id, '(no project)') AS key,
+  f.currency,
+  f.rate,
+  SUM(f.cost) AS gross,
+  SUM(f.credit_total) AS credits
+FROM cost_fact AS f
+WHERE f.invoice_month IN (@month, @previous)
+GROUP BY f.invoice_month, key, f.currency, f.rate

@@ -1,6 +1,7 @@
 """The shipped confidence, on the labelled benchmark data where it is at hand."""
 
 import importlib.util
+import json
 import os
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from types import ModuleType
 
 import pytest
 
+from genesis_performance.regression import confidence
 from genesis_performance.regression.confidence import calibration
 from genesis_performance.stats.two_sample import measure_shift, probability_above
 
@@ -20,6 +22,17 @@ def test_the_shipped_coefficients_say_where_they_were_fitted() -> None:
     assert len(known.families) >= 5
     assert 0 < known.error < known.uncertain_error < 0.25
     assert known.coefficients.prior_degrees > 0
+
+
+def test_the_guide_has_the_shipped_figures() -> None:
+    guide = (ROOT / "docs" / "regression.md").read_text()
+    fitted = json.loads(Path(confidence.__file__).with_name("confidence.json").read_text())
+    for name, family in fitted["families"].items():
+        called = family["called_regressed_left_out"]
+        error = family["calibration_error_left_out"]
+        shares = f"{called['0']:.1%} | {called['0.1']:.0%} | {called['0.2']:.0%} | {called['0.5']:.0%}"
+        row = f"| {name} | {error:.3f} | {shares} |"
+        assert row.replace("%", " %") in guide
 
 
 def labelled_pairs() -> ModuleType:

@@ -274,6 +274,12 @@ def test_zero_durations_and_numpy_arrays_are_accepted(detector: RegressionDetect
     json.dumps(result.change_high, allow_nan=False)
 
 
+def test_a_change_of_many_times_is_told_in_times(detector: RegressionDetector) -> None:
+    result = detector.compare("a", [0.0] * 30, [1.0] * 30)
+    assert "1e+06 times" in result.recommendations[0]
+    assert "1e+06 times" in result.recommendations[1]
+
+
 def test_constructing_opens_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with RegressionDetector() as detector:

@@ -126,10 +126,12 @@ def _print(results: list[RegressionResult], missing: list[str], *, as_json: bool
         }
         click.echo(json.dumps(document, indent=1))
         return
+    from ..regression.advice import percent
+
     for result in results:
         click.echo(
-            f"{result.operation_name}: {result.verdict} ({result.change_ratio:+.1%}, "
-            f"{result.change_low:+.1%} to {result.change_high:+.1%}; slower by more than "
+            f"{result.operation_name}: {result.verdict} ({percent(result.change_ratio)}, "
+            f"{percent(result.change_low)} to {percent(result.change_high)}; slower by more than "
             f"{result.min_effect_ratio:.0%} with {result.confidence_score:.1%})"
         )
         for text in (*result.recommendations, *result.notes):

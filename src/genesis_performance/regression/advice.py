@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ..model.change import Verdict
-from ..stats.two_sample import Coefficients, Shift, probability_above, standard_error
+from ..stats.two_sample import LOWEST_MS, Coefficients, Shift, probability_above, standard_error
 
 TAIL_FACTOR = 2.0  # the 95th percentile moved at least this many times as far as the median: the tail's doing
 MOST_RUNS = 20  # more than that nobody takes
@@ -43,7 +43,7 @@ def recommendations(measured: Measured) -> tuple[str, ...]:
 def _what_moved(m: Measured) -> str:
     return (
         f"{m.operation_name}: the typical duration went from {m.medians[0]:.4g} ms to {m.medians[1]:.4g} ms "
-        f"({m.change:+.1%}, 95 % interval {m.interval[0]:+.1%} to {m.interval[1]:+.1%})"
+        f"({percent(m.change)}, 95 % interval {percent(m.interval[0])} to {percent(m.interval[1])})"
     )
 
 
@@ -51,12 +51,13 @@ def _where_to_look(m: Measured) -> str:
     median, p95 = _ratio(m.medians), _ratio(m.p95s)
     if p95 - 1 > TAIL_FACTOR * (median - 1):
         return (
-            f"The 95th percentile moved more ({p95 - 1:+.1%}) than the median ({median - 1:+.1%}): look for "
-            "what only some executions do, such as retries, lock waits, cache misses and garbage collections"
+            f"The 95th percentile moved more ({percent(p95 - 1)}) than the median ({percent(median - 1)}): "
+            "look for what only some executions do, such as retries, lock waits, cache misses and garbage "
+            "collections"
         )
     return (
-        f"Median ({median - 1:+.1%}) and 95th percentile ({p95 - 1:+.1%}) moved together: look for work that "
-        "every execution does since the change; a profile of both versions shows which frames grew"
+        f"Median ({percent(median - 1)}) and 95th percentile ({percent(p95 - 1)}) moved together: look for "
+        "work that every execution does since the change; a profile of both versions shows which frames grew"
     )
 
 
@@ -67,13 +68,13 @@ def _more_data(m: Measured) -> str:
     needed = runs_needed(m)
     if needed is None:
         return (
-            f"{MOST_RUNS} {kind}s a side would not decide it if the change stays at {m.change:+.1%}: lower "
-            f"the noise ({m.shift.noise:.1%} within a {kind}), or set another min_effect_ratio than "
+            f"{MOST_RUNS} {kind}s a side would not decide it if the change stays at {percent(m.change)}: "
+            f"lower the noise ({m.shift.noise:.1%} within a {kind}), or set another min_effect_ratio than "
             f"{m.min_effect_ratio:g}"
         )
     return (
         f"Take {needed} {kind}s on each side (there are {m.runs[0]} and {m.runs[1]}): if the change stays at "
-        f"{m.change:+.1%}, that decides it. More values within one {kind} do not help as much"
+        f"{percent(m.change)}, that decides it. More values within one {kind} do not help as much"
     )
 
 
@@ -103,9 +104,14 @@ def _tail_alone(m: Measured) -> bool:
 def _tail(m: Measured) -> str:
     return (
         f"The 95th percentile went from {m.p95s[0]:.4g} ms to {m.p95s[1]:.4g} ms "
-        f"({_ratio(m.p95s) - 1:+.1%}); the verdict is on the typical duration and does not cover it"
+        f"({percent(_ratio(m.p95s) - 1)}); the verdict is on the typical duration and does not cover it"
     )
 
 
 def _ratio(pair: tuple[float, float]) -> float:
-    return pair[1] / pair[0] if pair[0] > 0 else 1.0
+    return max(pair[1], LOWEST_MS) / max(pair[0], LOWEST_MS)
+
+
+def percent(change: float) -> str:
+    """A relative change as people read it."""
+    return f"{change:+.1%}" if change < 10 else f"{change + 1:.3g} times"

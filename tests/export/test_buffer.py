@@ -57,7 +57,7 @@ def test_values_of_one_label_set_become_one_distribution(buffer: MetricBuffer) -
     assert round(value.sum_of_squared_deviation, 6) == 200
     assert dict(series.labels) == {"queue": "mail", "service": "shop", "environment": "test"}
     assert series.metric.unit == "ms"
-    assert series.points[0].start_unix_ns == NOW_NS - 1_000_000_000
+    assert series.points[0].start_unix_ns == NOW_NS - 1_001_000_000
 
 
 def test_the_callers_service_and_environment_win(buffer: MetricBuffer) -> None:

@@ -68,7 +68,7 @@ def test_an_operation_becomes_a_duration_and_a_count_by_status() -> None:
     assert counts(made, "ok") == {"pay": 2}
     assert counts(made, "error") == {"pay": 1}
     assert dict(made[0].labels) == {"service": "shop", "operation": "pay", "environment": "test"}
-    assert made[0].points[0].start_unix_ns == START_NS
+    assert made[0].points[0].start_unix_ns == START_NS - 1_000_000
 
 
 def test_the_deviation_is_that_of_the_values() -> None:

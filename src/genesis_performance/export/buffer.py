@@ -37,6 +37,7 @@ LOCK_PATIENCE_S = 0.2
 """A reader waits so long for a cell. Longer only when a signal handler interrupted the writer and waits for
 the reader: then it reads without the lock and may miss that one record."""
 
+MILLISECOND_NS = 1_000_000
 DISTRIBUTION, COUNTER, GAUGE = "distribution", "counter", "gauge"
 
 
@@ -163,7 +164,7 @@ class MetricBuffer:
         self._budget = budget
         self._complaints = complaints
         self._unix_ns = unix_ns
-        self._start_unix_ns = unix_ns()
+        self._start_unix_ns = unix_ns() - MILLISECOND_NS  # an interval must not be empty
         self._lock = threading.RLock()
         self._kinds: dict[str, str] = {}
         self._metrics: dict[str, Metric] = {}
@@ -234,7 +235,7 @@ class MetricBuffer:
 
     def series(self, now_unix_ns: int) -> list[Series]:
         """Every series with one point at ``now_unix_ns``."""
-        start = min(self._start_unix_ns, now_unix_ns - 1_000_000)
+        start = self._start_unix_ns
         made = []
         for cell in list(self._cells.values()):
             locked = cell.lock.acquire(timeout=LOCK_PATIENCE_S)
@@ -249,9 +250,18 @@ class MetricBuffer:
                 made.append(Series(metric=cell.metric, labels=cell.labels, points=(point,)))
         return made
 
-    def knows(self, name: str) -> bool:
-        """True when something was recorded under this name."""
-        return name in self._metrics
+    def name_service(self, service: str) -> None:
+        """The service label of series that are made from now on and say none."""
+        self._fixed = tuple((key, service if key == SERVICE else value) for key, value in self._fixed)
+        self._aliases.clear()
+
+    def described(self, name: str) -> tuple[Metric, frozenset[str]] | None:
+        """A recorded distribution and its label keys; None when there is none of this name."""
+        metric = self._metrics.get(name)
+        if metric is None or self._kinds[name] != DISTRIBUTION:
+            return None
+        labels = [cell_labels for cell_name, cell_labels in list(self._cells) if cell_name == name]
+        return metric, frozenset(key for one in labels for key, _ in one)
 
     def count_failure(self, error: Exception) -> None:
         """A fault of our own, or of a value's own conversion: counted, never raised."""
@@ -260,7 +270,7 @@ class MetricBuffer:
     def reset(self) -> None:
         """Start at zero with fresh locks, as the child of a fork does; handles stay valid."""
         self._lock = threading.RLock()
-        self._start_unix_ns = self._unix_ns()
+        self._start_unix_ns = self._unix_ns() - MILLISECOND_NS
         self.recorded = 0
         for cell in self._cells.values():
             cell.lock = threading.RLock()

@@ -42,8 +42,7 @@ STATUS_OK, STATUS_ERROR = "ok", "error"
 OVERFLOW = "__other__"
 
 DOMAIN = "custom.googleapis.com"
-MAX_TYPE_LENGTH = 200  # of domain, prefix and name together
-MAX_NAME_LENGTH = 80  # leaves 100 for the prefix, as the setting allows
+MAX_NAME_LENGTH = 77  # leaves 100 for the prefix, as the setting allows
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 _UNITS = {"ms": "ms", "s": "s", "ns": "ns", "bytes": "By", "percent": "%"}
@@ -51,7 +50,8 @@ _UNITS = {"ms": "ms", "s": "s", "ns": "ns", "bytes": "By", "percent": "%"}
 
 def metric_type(prefix: str, name: str) -> str:
     """``custom.googleapis.com/<prefix>/<name>``."""
-    return f"{DOMAIN}/{prefix.strip('/')}/{name}"
+    segments = (segment for segment in prefix.split("/") if segment)
+    return "/".join((DOMAIN, *segments, name))
 
 
 def legal_name(name: str) -> str:

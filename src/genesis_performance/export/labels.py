@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from .catalog import ENVIRONMENT, SERVICE
 from .limits import Complaints
 from .redaction import MAX_LENGTH, redact, redact_value
 
@@ -13,6 +14,9 @@ Labels = tuple[tuple[str, str], ...]
 MAX_LABELS = 30
 MAX_KEY_LENGTH = 100
 """Of one metric, and characters of a key (https://cloud.google.com/monitoring/quotas)."""
+
+_DELIBERATE = frozenset({SERVICE, ENVIRONMENT})
+"""Chosen by who runs the service, and what alert policies look for: kept as they are."""
 
 _KEY = re.compile(r"[a-zA-Z][a-zA-Z0-9_]*")
 
@@ -64,6 +68,8 @@ def _text(value: object, key: str, complaints: Complaints, what: str) -> str:
             len(text),
             MAX_LENGTH,
         )
+    if key in _DELIBERATE:
+        return text[:MAX_LENGTH].encode("utf-8", "replace").decode()
     return redact_value(text)
 
 

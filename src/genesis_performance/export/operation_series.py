@@ -125,8 +125,7 @@ class OperationSeries:
         """Every operation so far, with one point each at ``now_unix_ns``."""
         made: list[Series] = []
         for total in self._totals.values():
-            # An interval must not be empty, however early the first export is.
-            start = min(total.start_unix_ns, now_unix_ns - MILLISECOND_NS)
+            start = total.start_unix_ns
             point = Point(end_unix_ns=now_unix_ns, value=total.distribution(), start_unix_ns=start)
             made.append(Series(metric=OPERATION_DURATION, labels=total.labels, points=(point,)))
             for status, count in ((STATUS_OK, total.ok), (STATUS_ERROR, total.errors)):
@@ -168,7 +167,8 @@ class OperationSeries:
                 key = (OVERFLOW_NAME, labels)
                 total = self._totals.get(key)
             if total is None:
-                total = self._totals[key] = _Total(labels, snapshot.start_unix_ns)
+                # An interval must not be empty, however early the first export is.
+                total = self._totals[key] = _Total(labels, snapshot.start_unix_ns - MILLISECOND_NS)
         return total
 
 

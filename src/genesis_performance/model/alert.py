@@ -37,6 +37,7 @@ class PerformanceAlert:
     alignment_s: int = 60
     duration_s: int = 0
     severity: str = "WARNING"
+    notification_channels: tuple[str, ...] = ()  # projects/P/notificationChannels/N
     apply: ApplyMode = ApplyMode.LOCAL
     resource_name: str | None = None  # projects/P/alertPolicies/N once created
     terraform: str | None = None  # with ApplyMode.PLAN

@@ -24,8 +24,9 @@ from ...errors import (
 )
 from ...gcp.call import call
 from ...model.series import Metric, Point, Series
+from ..descriptors import create_descriptor
 from ..labels import Labels
-from ..messages import SECOND_NS, create_request, descriptor_request
+from ..messages import SECOND_NS, create_request
 from ..refusal import Refusal, refusal
 from ..resource import generic_task
 from ..sink import Rejection, WriteResult
@@ -130,22 +131,6 @@ class CloudMonitoringSink:
     def close(self) -> None:
         """Nothing: the clients belong to the door."""
 
-    def describe(self, metrics: Sequence[tuple[Metric, frozenset[str]]], *, timeout_s: float) -> None:
-        """Create these descriptors now, as an alert policy needs them before the first point.
-
-        Raises:
-            CloudError: one could not be created.
-        """
-        for metric, keys in metrics:
-            call(
-                "metrics",
-                "create_metric_descriptor",
-                self._descriptor(metric, keys),
-                timeout_s=timeout_s,
-                retry=True,
-            )
-            self._described[metric.name] = keys | self._described.get(metric.name, frozenset())
-
     def _unblocked(self, series: Sequence[Series]) -> Iterator[Series]:
         now = self._monotonic()
         for one in series:
@@ -168,12 +153,8 @@ class CloudMonitoringSink:
                 continue
             wanted = frozenset(keys[name]) | (known or frozenset())
             try:
-                call(
-                    "metrics",
-                    "create_metric_descriptor",
-                    self._descriptor(metric, wanted),
-                    timeout_s=self._time_for_a_call(ends),
-                    retry=True,  # creating a descriptor again changes nothing
+                create_descriptor(
+                    self.project, self.prefix, metric, wanted, timeout_s=self._time_for_a_call(ends)
                 )
             except CloudPermissionError as error:
                 # The first write creates it too, without unit and description.
@@ -201,9 +182,6 @@ class CloudMonitoringSink:
             else:
                 sendable.append(item)
         return sendable
-
-    def _descriptor(self, metric: Metric, keys: frozenset[str]) -> object:
-        return descriptor_request(self.project, self.prefix, metric, keys)
 
     def _send(self, batch: list[_Item], outcome: _Outcome, ends: float) -> None:
         if outcome.unavailable >= 2 or self._monotonic() >= ends:

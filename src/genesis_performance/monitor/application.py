@@ -1,0 +1,77 @@
+"""Put an alert where its mode says: into Cloud Monitoring, into Terraform text, or nowhere but here."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+
+from ..errors import ConfigurationError
+from ..export.catalog import (
+    ENVIRONMENT,
+    OPERATION,
+    OPERATION_COUNT,
+    OPERATION_DURATION,
+    SERVICE,
+    STANDARD,
+    STATUS,
+)
+from ..export.clock import Clock
+from ..model.alert import ApplyMode, PerformanceAlert
+from ..model.series import Metric
+from .cloud_policies import CloudPolicies
+from .policy import policy, terraform
+
+_LABELS = frozenset({SERVICE, OPERATION, ENVIRONMENT})
+_LABELS_OF = {OPERATION_DURATION.name: _LABELS, OPERATION_COUNT.name: _LABELS | {STATUS}}
+
+
+def apply(
+    alert: PerformanceAlert,
+    *,
+    project: str | None,
+    prefix: str,
+    also: tuple[Metric, frozenset[str]] | None,
+    clock: Clock,
+    wait_s: float,
+) -> PerformanceAlert:
+    """The alert with its resource name or its Terraform text.
+
+    Args:
+        also: a recorded metric that the condition looks at too, with its label keys.
+        wait_s: for a metric that alerting does not know yet.
+
+    Raises:
+        ConfigurationError: mode ``api`` without a project.
+        CloudError: Cloud Monitoring refused it.
+    """
+    made = policy(alert, prefix, also_recorded=also is not None)
+    if alert.apply is ApplyMode.PLAN:
+        return dataclasses.replace(alert, terraform=terraform(alert, made), labels=made["user_labels"])
+    if alert.apply is ApplyMode.LOCAL:
+        return alert
+    if not project:
+        raise ConfigurationError(
+            "apply is 'api' and there is no project; set GOOGLE_CLOUD_PROJECT, give gcp_project_id, or use "
+            "apply='plan' or 'local'"
+        )
+    policies = _policies(project, clock)
+    metric = next(one for one in STANDARD if one.name == alert.metric_name)
+    policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
+    name = policies.apply(made, timeout_s=wait_s)
+    return dataclasses.replace(alert, resource_name=name, labels=made["user_labels"])
+
+
+def withdraw(alert: PerformanceAlert, *, clock: Clock) -> None:
+    """Delete the alert's policy, if it has one in Cloud Monitoring.
+
+    Raises:
+        CloudError: Cloud Monitoring refused it.
+    """
+    if alert.resource_name:
+        _policies(alert.resource_name.split("/")[1], clock).delete(alert.resource_name)
+
+
+def _policies(project: str, clock: Clock) -> CloudPolicies:
+    return CloudPolicies(
+        project, monotonic=clock.monotonic, sleep=lambda seconds: clock.wait(threading.Event(), seconds)
+    )

@@ -1,0 +1,86 @@
+"""What the monitor knows about itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypedDict
+
+from ..export.exporter import ExportCounts
+from .pipeline import Pipeline
+
+LOST = frozenset(
+    {
+        "closed",
+        "counter can not fall",
+        "failed",
+        "kind conflict",
+        "name refused",
+        "too many metrics",
+        "value is no number",
+        "value not finite",
+    }
+)
+"""Reasons for which a recorded value is dropped."""
+
+ADJUSTED = frozenset(
+    {
+        "label key refused",
+        "label refused",
+        "label value cut",
+        "labels refused",
+        "name changed",
+        "operation folded",
+        "series folded",
+    }
+)
+"""Reasons for which a value is kept under another name, label or series."""
+
+
+class MonitorHealth(TypedDict):
+    """Counts since the process started."""
+
+    project: str | None  # None: local, or not asked yet
+    sink: str  # "cloud_monitoring", "memory", "none"; "" before the first export
+    recorded: int  # values
+    dropped: dict[str, int]  # reason -> values lost
+    adjusted: dict[str, int]  # reason -> values kept with another name, label or series
+    series: int  # started by this process, of at most monitoring.max_series
+    exported_points: int
+    deferred_points: int  # not delivered by one write, made up for by a later one
+    rejected_points: dict[str, int]  # reason -> points refused for good
+    export_failures: int
+    last_error: str | None
+    last_success_age_s: float | None  # None: nothing was exported yet
+    store_failures: int  # incidents that could not be kept in the history store
+    alerts: int
+
+
+def of(
+    complaints: Mapping[str, int],
+    pipeline: Pipeline | None = None,
+    *,
+    project: str | None,
+    store_failures: int = 0,
+    alerts: int = 0,
+) -> MonitorHealth:
+    """The health of a monitor and its pipeline; without one, that of a monitor not used yet."""
+    counts = pipeline.exporter.counts if pipeline is not None else ExportCounts()
+    age_s = None
+    if pipeline is not None and counts.last_success_unix_ns is not None:
+        age_s = max((pipeline.clock.unix_ns() - counts.last_success_unix_ns) / 1e9, 0.0)
+    return MonitorHealth(
+        project=project,
+        sink=pipeline.sink_name if pipeline is not None else "",
+        recorded=pipeline.buffer.recorded if pipeline is not None else 0,
+        dropped={reason: count for reason, count in complaints.items() if reason in LOST},
+        adjusted={reason: count for reason, count in complaints.items() if reason in ADJUSTED},
+        series=pipeline.budget.used if pipeline is not None else 0,
+        exported_points=counts.exported,
+        deferred_points=counts.deferred,
+        rejected_points=dict(counts.rejected),
+        export_failures=counts.failures,
+        last_error=counts.last_error,
+        last_success_age_s=age_s,
+        store_failures=store_failures,
+        alerts=alerts,
+    )

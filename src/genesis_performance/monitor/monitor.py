@@ -1,0 +1,384 @@
+"""The monitor: record metrics, make alert policies, see incidents."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from ..config import configured_project, project_argument, settings
+from ..errors import InvalidInputError, StateError
+from ..export.buffer import MetricBuffer
+from ..export.clock import Clock
+from ..export.limits import Complaints
+from ..export.sink import Sink
+from ..model.alert import ApplyMode, PerformanceAlert, PerformanceIncident
+from .alerts import RESPONSE_TIME, apply_mode, error_rate_alert, response_time_alert
+from .application import apply, withdraw
+from .cloud_incidents import CloudIncidents
+from .handles import Counter, Distribution, Gauge
+from .health import MonitorHealth
+from .health import of as _health
+from .pipeline import Destination, Pipeline, join, leave
+from .policy import RECORDED_RESPONSE_TIME
+from .records import MonitorRecords
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from ..storage import Store
+
+log = logging.getLogger(__name__)
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.\-/]{1,100}")
+
+METRIC_WAIT_S = 120.0
+"""How long making a policy waits for a metric that alerting does not know yet."""
+
+
+class PerformanceMonitor:
+    """Records metrics, sends them with the operations of every profiler, and watches alerts.
+
+    Nothing happens before the first use: no thread, no connection, no file. Without a project everything
+    works in this process and on the local store.
+
+    Args:
+        gcp_project_id, project_id: the project, either name; by default that of the settings.
+        metric_prefix: metrics are ``custom.googleapis.com/<prefix>/<name>``.
+        service_name: label of what is sent; without it that of the first alert, else ``default``.
+        environment: label of what is sent.
+        store: where incidents are kept: a store, its URL, or None for ``storage.url``.
+        sink: written to instead of the one that ``monitoring.sink`` names.
+        clock: for tests.
+    """
+
+    def __init__(
+        self,
+        gcp_project_id: str | None = None,
+        *,
+        project_id: str | None = None,
+        metric_prefix: str | None = None,
+        service_name: str | None = None,
+        environment: str = "production",
+        store: Store | str | None = None,
+        sink: Sink | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._project = project_argument(gcp_project_id, project_id)
+        self._prefix = _checked_prefix(metric_prefix)
+        self._service = _checked_text("service_name", service_name)
+        self._environment = _checked_text("environment", environment) or "production"
+        self._store = store
+        self._sink = sink
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._pipeline: Pipeline | None = None
+        self._watch: Watch | None = None
+        self._records: MonitorRecords | None = None
+        self._cloud: CloudIncidents | None = None
+        self._complaints = Complaints(log)
+        self._last: Pipeline | None = None  # once closed
+        self._is_closed = False
+
+    def start(self) -> None:
+        """Export in the background from now on; the first record or alert does the same.
+
+        Raises:
+            ConfigurationError: the settings are wrong.
+        """
+        self._open().exporter.start()
+
+    def record_performance_metric(
+        self, name: str, value: float, labels: Mapping[str, str] | None = None
+    ) -> None:
+        """Add one value to the distribution ``name`` with these labels; never raises, never waits.
+
+        What can not be recorded is counted in ``health()`` and logged at most once a minute.
+        """
+        buffer = self._buffer()
+        if buffer is not None:
+            buffer.record(name, value, labels)
+
+    def distribution(
+        self, name: str, labels: Mapping[str, str] | None = None, *, unit: str | None = None
+    ) -> Distribution:
+        """A handle for one series of values; ``unit`` in UCUM, by default from the name."""
+        return Distribution(self._buffer, name, labels, unit)
+
+    def counter(
+        self, name: str, labels: Mapping[str, str] | None = None, *, unit: str | None = None
+    ) -> Counter:
+        """A handle for something that only grows."""
+        return Counter(self._buffer, name, labels, unit)
+
+    def gauge(self, name: str, labels: Mapping[str, str] | None = None, *, unit: str | None = None) -> Gauge:
+        """A handle for something that has a value at any time."""
+        return Gauge(self._buffer, name, labels, unit)
+
+    def create_response_time_alert(
+        self,
+        service_name: str,
+        threshold_ms: float,
+        environment: str = "production",
+        *,
+        quantile: float = 0.95,
+        duration_s: float = 0,
+        apply: ApplyMode | str | None = None,
+        notification_channels: Iterable[str] = (),
+        metric_wait_s: float = METRIC_WAIT_S,
+    ) -> PerformanceAlert:
+        """Watch the response time of each operation of a service; the same call again changes nothing.
+
+        Args:
+            apply: ``api`` makes the policy in Cloud Monitoring, ``plan`` returns it as Terraform, ``local``
+                only evaluates here. By default ``monitoring.apply_alerts``, else ``api`` with a project.
+            metric_wait_s: how long to wait when alerting does not know the metric yet.
+
+        Raises:
+            InvalidInputError: such a policy could never open, or would always be open.
+            CloudError: Cloud Monitoring refused it; it is evaluated here all the same.
+        """
+        return self._make(
+            response_time_alert(
+                service_name,
+                threshold_ms,
+                environment,
+                quantile=quantile,
+                duration_s=duration_s,
+                channels=notification_channels,
+                apply=self._mode(apply),
+            ),
+            metric_wait_s,
+        )
+
+    def create_error_rate_alert(
+        self,
+        service_name: str,
+        threshold_percent: float,
+        environment: str = "production",
+        *,
+        duration_s: float = 0,
+        apply: ApplyMode | str | None = None,
+        notification_channels: Iterable[str] = (),
+        metric_wait_s: float = METRIC_WAIT_S,
+    ) -> PerformanceAlert:
+        """Watch the share of executions of each operation that fail; see ``create_response_time_alert``."""
+        return self._make(
+            error_rate_alert(
+                service_name,
+                threshold_percent,
+                environment,
+                duration_s=duration_s,
+                channels=notification_channels,
+                apply=self._mode(apply),
+            ),
+            metric_wait_s,
+        )
+
+    def alerts(self) -> list[PerformanceAlert]:
+        """The alerts of this monitor, and those that the store knows from others."""
+        watch, records = self._watched()
+        mine = {alert.name: alert for alert in watch.alerts}
+        return sorted(({one.name: one for one in records.alerts()} | mine).values(), key=lambda one: one.name)
+
+    def delete_alert(self, alert: PerformanceAlert | str) -> bool:
+        """Delete an alert, its policy in Cloud Monitoring too; False when there is none of that name."""
+        watch, records = self._watched()
+        name = alert if isinstance(alert, str) else alert.name
+        known = next((one for one in self.alerts() if one.name == name), None)
+        if known is None:
+            return False
+        withdraw(known, clock=self._open().clock)
+        watch.remove(name)
+        records.delete_alert(name)
+        return True
+
+    def check_performance_thresholds(self) -> list[PerformanceIncident]:
+        """Evaluate the alerts now and return the open incidents, the oldest first.
+
+        The window is the last 60 s, as in the policies. With policies in Cloud Monitoring its open incidents
+        are among them; when it can not be asked, the local ones are returned and the failure is logged.
+        """
+        watch, _ = self._watched()
+        found = watch.look()
+        cloud = self._cloud
+        if cloud is not None:
+            cloud.try_sync()
+            found = cloud.merged(found)
+        return found
+
+    def sync_incidents(self) -> list[PerformanceIncident]:
+        """Fetch the incidents of our policies from Cloud Monitoring, keep them, and return all open ones.
+
+        Raises:
+            CloudError: Cloud Monitoring could not be asked.
+        """
+        watch, _ = self._watched()
+        cloud = self._cloud
+        found = watch.look()
+        if cloud is None:
+            return found
+        cloud.sync()
+        return cloud.merged(found)
+
+    def flush(self, timeout_s: float = 10.0) -> bool:
+        """Export now and wait; True when nothing is left to send."""
+        if self._is_closed:
+            return True
+        return self._open().exporter.flush(timeout_s)
+
+    def close(self, timeout_s: float = 5.0) -> bool:
+        """Flush and stop; True when nothing was left to send. A second call does nothing."""
+        with self._lock:
+            pipeline, self._pipeline = self._pipeline, None
+            already, self._is_closed = self._is_closed, True
+        if already or pipeline is None:
+            return True
+        if self._watch is not None:
+            self._watch.close()
+        complete = leave(pipeline, timeout_s)
+        self._last = pipeline
+        if self._records is not None:
+            self._records.close()
+        return complete
+
+    def health(self) -> MonitorHealth:
+        """What was recorded, dropped, sent and refused so far."""
+        if self._pipeline is None and self._last is not None:
+            return self._health_of(self._last)
+        return self._health_of(self._pipeline)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Pipeline:
+        """The pipeline, made at first use.
+
+        Raises:
+            StateError: the monitor is closed.
+            ConfigurationError: the settings are wrong.
+        """
+        pipeline = self._pipeline
+        if pipeline is not None:
+            return pipeline
+        with self._lock:
+            if self._is_closed:
+                raise StateError("this monitor is closed; make a new one")
+            if self._pipeline is None:
+                section = settings().monitoring
+                destination = Destination(
+                    project=configured_project(self._project),
+                    prefix=self._prefix or section.metric_prefix,
+                    service=self._service,
+                    environment=self._environment,
+                    sink=section.sink,
+                )
+                self._pipeline = join(destination, sink=self._sink, clock=self._clock)
+            return self._pipeline
+
+    def _buffer(self) -> MetricBuffer | None:
+        """Where values are recorded; None, and counted, when there is no place for them."""
+        try:
+            pipeline = self._pipeline or self._open()
+            if not pipeline.exporter.is_running:
+                pipeline.exporter.start()
+            return pipeline.buffer
+        except StateError:
+            self._complaints.add("closed", "a metric was recorded after the monitor was closed")
+        except Exception as error:  # noqa: BLE001 - the host's request must go on
+            self._complaints.add("failed", "metrics are not recorded: %s", error)
+        return None
+
+    def _watched(self) -> tuple[Watch, MonitorRecords]:
+        pipeline = self._open()
+        with self._lock:
+            if self._watch is None or self._records is None:
+                self._records = MonitorRecords(self._store, pipeline.complaints)
+                self._watch = Watch(pipeline, self._records)
+            return self._watch, self._records
+
+    def _mode(self, said: ApplyMode | str | None) -> ApplyMode:
+        chosen = said or settings().monitoring.apply_alerts
+        if chosen:
+            return apply_mode(chosen)
+        return ApplyMode.API if self._resolved_project() else ApplyMode.LOCAL
+
+    def _resolved_project(self) -> str | None:
+        from ..gcp.project import resolve_project
+
+        return resolve_project(self._project)
+
+    def _make(self, alert: PerformanceAlert, wait_s: float) -> PerformanceAlert:
+        pipeline = self._open()
+        watch, records = self._watched()
+        pipeline.name_service(alert.service_name)
+        # Watched first: an alert that Cloud Monitoring refuses still works here.
+        self._add(watch, alert)
+        made = apply(
+            alert,
+            project=self._resolved_project() if alert.apply is ApplyMode.API else None,
+            prefix=pipeline.destination.prefix,
+            also=pipeline.buffer.described(RECORDED_RESPONSE_TIME)
+            if alert.condition == RESPONSE_TIME
+            else None,
+            clock=pipeline.clock,
+            wait_s=wait_s,
+        )
+        self._add(watch, made)
+        records.put_alert(made)
+        return made
+
+    def _add(self, watch: Watch, alert: PerformanceAlert) -> None:
+        pipeline = self._open()
+        if alert.resource_name and self._cloud is None:
+            self._cloud = CloudIncidents(
+                alert.resource_name.split("/")[1],
+                pipeline.destination.prefix,
+                alerts=lambda: watch.alerts,
+                records=self._watched()[1],
+                complaints=pipeline.complaints,
+                monotonic=pipeline.clock.monotonic,
+                unix_ns=pipeline.clock.unix_ns,
+            )
+            pipeline.restarts(self._cloud)
+        watch.add(
+            alert,
+            in_background=settings().monitoring.enable_alerting,
+            also=self._cloud.try_sync if self._cloud else None,
+        )
+
+    def _health_of(self, pipeline: Pipeline | None) -> MonitorHealth:
+        own = dict(self._complaints.counts)
+        if pipeline is None:
+            return _health(own, project=self._project)
+        return _health(
+            {**pipeline.complaints.counts, **own},
+            pipeline,
+            project=pipeline.project,
+            store_failures=self._records.failures if self._records else 0,
+            alerts=len(self._watch.alerts) if self._watch else 0,
+        )
+
+
+def _checked_prefix(prefix: str | None) -> str | None:
+    if prefix is None:
+        return None
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix) or not prefix.strip("/"):
+        raise InvalidInputError(
+            f"metric_prefix is {prefix!r:.120}; it holds letters, digits, '_', '-', '.' and '/', at most "
+            "100 of them, for example 'myapp.performance'"
+        )
+    return prefix
+
+
+def _checked_text(what: str, text: str | None) -> str | None:
+    if text is None or (isinstance(text, str) and text.strip() and text.isprintable() and len(text) <= 100):
+        return text
+    raise InvalidInputError(f"{what} is {text!r:.120}; give a text of 1 to 100 printable characters")

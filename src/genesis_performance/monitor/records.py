@@ -1,0 +1,93 @@
+"""Alerts and incidents in the history store; a store that fails is counted and never stops the evaluation."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from ..errors import GenesisPerformanceError
+from ..export.limits import Complaints
+from ..model.alert import PerformanceAlert, PerformanceIncident
+
+if TYPE_CHECKING:
+    from ..storage import Store
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+INCIDENT, POLICY = "incident", "policy"
+
+
+class MonitorRecords:
+    """What the monitor keeps between processes.
+
+    Args:
+        store: a store, the URL of one, or None for the one of the settings. Opened at first use.
+    """
+
+    def __init__(self, store: Store | str | None, complaints: Complaints) -> None:
+        self._given = store
+        self._opened: Store | None = None
+        self._complaints = complaints
+        self._lock = threading.Lock()
+        self.failures = 0
+
+    def put_alert(self, alert: PerformanceAlert) -> None:
+        self._try(lambda: self._put(POLICY, alert.name, alert))
+
+    def delete_alert(self, name: str) -> bool:
+        return bool(self._try(lambda: self._store().delete(POLICY, name)))
+
+    def alerts(self) -> list[PerformanceAlert]:
+        return self._all(POLICY, PerformanceAlert)
+
+    def put_incident(self, incident: PerformanceIncident) -> None:
+        self._try(lambda: self._put(INCIDENT, incident.id, incident))
+
+    def incidents(self, limit: int | None = None) -> list[PerformanceIncident]:
+        """The newest first."""
+        return self._all(INCIDENT, PerformanceIncident, limit)
+
+    def close(self) -> None:
+        """Close what was opened here; a store that was given stays open."""
+        opened, self._opened = self._opened, None
+        if opened is not None and isinstance(self._given, str | None):
+            opened.close()
+
+    def after_fork_in_child(self) -> None:
+        self._lock = threading.Lock()
+
+    def _put(self, kind: str, key: str, value: object) -> None:
+        from ..storage import to_body
+
+        self._store().put(kind, key, to_body(value))
+
+    def _all(self, kind: str, cls: type[T], limit: int | None = None) -> list[T]:
+        from ..storage import from_body
+
+        found: list[T] = []
+        for record in self._try(lambda: self._store().list(kind, limit=limit)) or []:
+            value = self._try(functools.partial(from_body, cls, record.body))
+            if value is not None:
+                found.append(value)
+        return found
+
+    def _store(self) -> Store:
+        with self._lock:
+            if self._opened is None:
+                from ..storage import open_store
+
+                given = self._given
+                self._opened = open_store(given) if isinstance(given, str | None) else given
+            return self._opened
+
+    def _try(self, work: Callable[[], T]) -> T | None:
+        try:
+            return work()
+        except (GenesisPerformanceError, OSError) as error:
+            self.failures += 1
+            self._complaints.add("store", "alerts and incidents are not kept: %s", error)
+            return None

@@ -1,0 +1,140 @@
+import math
+
+import pytest
+
+from genesis_performance.errors import ConfigurationError, InvalidInputError
+from genesis_performance.model.alert import ApplyMode, PerformanceAlert
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.monitor.alerts import alert_name, error_rate_alert, response_time_alert
+from genesis_performance.monitor.policy import definition, label_of, policy
+
+
+def alert(threshold_ms: float = 500, **changes: object) -> PerformanceAlert:
+    arguments = {"quantile": 0.95, "duration_s": 0, "channels": (), "apply": ApplyMode.LOCAL} | changes
+    return response_time_alert("api", threshold_ms, "production", **arguments)  # type: ignore[arg-type]
+
+
+def test_a_policy_looks_at_one_service_and_groups_by_operation() -> None:
+    (condition,) = policy(alert(), "genesis.performance")["conditions"]
+    threshold = condition["condition_threshold"]
+    assert threshold["filter"] == (
+        'metric.type="custom.googleapis.com/genesis.performance/operation/duration" '
+        'AND resource.type="generic_task" AND metric.labels.service="api" '
+        'AND metric.labels.environment="production"'
+    )
+    assert threshold["aggregations"] == [
+        {
+            "alignment_period": {"seconds": 60},
+            "per_series_aligner": "ALIGN_DELTA",
+            "cross_series_reducer": "REDUCE_PERCENTILE_95",
+            "group_by_fields": ["metric.labels.operation"],
+        }
+    ]
+    assert threshold["threshold_value"] == 500
+
+
+@pytest.mark.parametrize(("quantile", "reducer"), [(0.5, "50"), (0.99, "99"), (0.05, "05")])
+def test_the_quantile_chooses_the_reducer(quantile: float, reducer: str) -> None:
+    made = policy(alert(quantile=quantile), "p")["conditions"][0]["condition_threshold"]
+    assert made["aggregations"][0]["cross_series_reducer"] == f"REDUCE_PERCENTILE_{reducer}"
+
+
+def test_an_error_rate_is_a_ratio_of_errors_to_all() -> None:
+    subject = error_rate_alert("api", 2.0, "production", duration_s=0, channels=(), apply=ApplyMode.LOCAL)
+    threshold = policy(subject, "p")["conditions"][0]["condition_threshold"]
+    assert threshold["filter"] == threshold["denominator_filter"] + ' AND metric.labels.status="error"'
+    assert threshold["threshold_value"] == 0.02
+    assert threshold["aggregations"] == threshold["denominator_aggregations"]
+    assert threshold["aggregations"][0]["per_series_aligner"] == "ALIGN_RATE"
+    assert threshold["aggregations"][0]["cross_series_reducer"] == "REDUCE_SUM"
+
+
+def test_the_definition_changes_with_what_is_compared_and_only_then() -> None:
+    first, same, other = (policy(alert(ms), "p")["user_labels"] for ms in (500, 500, 600))
+    assert first == same
+    assert first["genesis_definition"] != other["genesis_definition"]
+    assert first["managed_by"] == "genesis-performance"
+    assert definition({"a": 1}) != definition({"a": 2})
+
+
+def test_missing_data_is_only_named_with_a_duration() -> None:
+    def threshold(duration_s: int) -> dict[str, object]:
+        return policy(alert(duration_s=duration_s), "p")["conditions"][0]["condition_threshold"]  # type: ignore[no-any-return]
+
+    assert "evaluation_missing_data" not in threshold(0)
+    assert threshold(120)["evaluation_missing_data"] == "EVALUATION_MISSING_DATA_NO_OP"
+
+
+def test_a_long_name_is_cut_to_a_label_and_stays_different() -> None:
+    a, b = label_of("x" * 100 + "a"), label_of("x" * 100 + "b")
+    assert len(a) == len(b) == 63
+    assert a != b
+
+
+def test_names_are_stable_and_plain() -> None:
+    assert alert_name("My Service", "response_time", "prod/EU") == "my-service-response-time-prod-eu"
+
+
+@pytest.mark.parametrize("threshold", [0, -1, math.nan, math.inf, True, "500", None, 20_000])
+def test_a_threshold_that_never_or_always_holds_is_refused(threshold: object) -> None:
+    with pytest.raises(InvalidInputError, match="threshold_ms is"):
+        alert(threshold)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("threshold", [0, 100, 250, math.nan])
+def test_an_impossible_error_rate_is_refused(threshold: float) -> None:
+    with pytest.raises(InvalidInputError, match="threshold_percent is"):
+        error_rate_alert("api", threshold, "production", duration_s=0, channels=(), apply=ApplyMode.LOCAL)
+
+
+@pytest.mark.parametrize("quantile", [0.9, 95, -1, math.nan])
+def test_a_quantile_without_a_reducer_is_refused(quantile: float) -> None:
+    with pytest.raises(InvalidInputError, match=r"0\.05, 0\.5, 0\.95, 0\.99"):
+        alert(quantile=quantile)
+
+
+@pytest.mark.parametrize("duration_s", [30, 61, -60, math.inf, math.nan, "60", 90_000])
+def test_a_duration_that_is_no_whole_number_of_minutes_is_refused(duration_s: object) -> None:
+    with pytest.raises(InvalidInputError, match="whole minutes"):
+        alert(duration_s=duration_s)
+
+
+@pytest.mark.parametrize("service", ["", "  ", 'a"b', "a\\b", "a\nb", None, 5, "x" * 2000])
+def test_a_service_that_would_break_the_filter_is_refused(service: object) -> None:
+    with pytest.raises(InvalidInputError, match="service_name is"):
+        response_time_alert(
+            service, 500, "production", quantile=0.95, duration_s=0, channels=(), apply=ApplyMode.LOCAL  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def test_a_channel_that_is_no_resource_name_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="projects/P/notificationChannels/ID"):
+        alert(channels=["mail@example.com"])
+
+
+def test_an_unknown_mode_is_refused() -> None:
+    with PerformanceMonitor() as monitor, pytest.raises(InvalidInputError, match="'api', 'plan' or 'local'"):
+        monitor.create_response_time_alert("api", 500, apply="cloud")
+
+
+def test_mode_api_without_a_project_says_what_to_set() -> None:
+    with PerformanceMonitor() as monitor, pytest.raises(ConfigurationError, match="GOOGLE_CLOUD_PROJECT"):
+        monitor.create_response_time_alert("api", 500, apply="api")
+
+
+def test_mode_plan_returns_terraform() -> None:
+    with PerformanceMonitor() as monitor:
+        made = monitor.create_response_time_alert("1-api", 500, "prod", apply="plan")
+    assert made.terraform is not None
+    assert 'resource "google_monitoring_alert_policy" "alert_1_api_response_time_prod" {' in made.terraform
+    assert made.terraform.count("{") == made.terraform.count("}")
+    assert 'per_series_aligner = "ALIGN_DELTA"' in made.terraform
+    assert made.apply is ApplyMode.PLAN
+
+
+def test_terraform_texts_do_not_begin_expressions() -> None:
+    with PerformanceMonitor() as monitor:
+        made = monitor.create_response_time_alert("api-${var.x}-%{if}", 500, apply="plan")
+    assert made.terraform is not None
+    assert "$${var.x}" in made.terraform
+    assert "%%{if}" in made.terraform

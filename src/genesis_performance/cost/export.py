@@ -10,6 +10,7 @@ from __future__ import annotations
 import glob
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -35,25 +36,22 @@ class BillingExport:
 
     def __init__(self, source: BillingSource) -> None:
         self._source = source
-        self._scratch = tempfile.TemporaryDirectory(prefix="genesis-cost-")
+        self._open = ExitStack()
         self._db: Any = None
 
     def __enter__(self) -> Self:
-        self._db = _duckdb().connect()
-        self._run(f"SET temp_directory = {_text(self._scratch.name)}")
-        self._run("SET TimeZone = 'UTC'")
-        parts = [self._normalised(kind, files) for kind, files in self._source.files.items()]
-        together = " UNION ALL BY NAME ".join(f"SELECT * FROM ({part})" for part in parts)
-        self._run(f"CREATE VIEW every_fact AS {together}")
-        self._run("CREATE VIEW cost_fact AS SELECT * FROM every_fact")
+        duckdb = _duckdb()
+        with ExitStack() as opening:  # an error in here closes what is open already
+            scratch = opening.enter_context(tempfile.TemporaryDirectory(prefix="genesis-cost-"))
+            self._db = opening.enter_context(duckdb.connect())
+            self._prepare(scratch)
+            self._open = opening.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._db is not None:
-            self._db.close()
-        self._scratch.cleanup()
+        self._open.close()
 
     def __str__(self) -> str:
         return str(self._source)
@@ -89,6 +87,14 @@ class BillingExport:
     def query(self, name: str, **parameters: str) -> list[dict[str, Any]]:
         """Run ``queries/<name>.sql``."""
         return self._run(translated(name), parameters)
+
+    def _prepare(self, scratch: str) -> None:
+        self._run(f"SET temp_directory = {_text(scratch)}")
+        self._run("SET TimeZone = 'UTC'")
+        parts = [self._normalised(kind, files) for kind, files in self._source.files.items()]
+        together = " UNION ALL BY NAME ".join(f"SELECT * FROM ({part})" for part in parts)
+        self._run(f"CREATE VIEW every_fact AS {together}")
+        self._run("CREATE VIEW cost_fact AS SELECT * FROM every_fact")
 
     def _normalised(self, kind: str, files: Iterable[Path]) -> str:
         # The names were resolved already; a bracket in one must not become a pattern again.

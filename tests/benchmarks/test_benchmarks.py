@@ -409,11 +409,61 @@ async def test_a_function_that_hangs_is_left_behind(store: Store, monkeypatch: p
     benchmarks.register_benchmark(
         BenchmarkConfig(benchmark_name="h", target_function=released.wait, timeout_s=0.05)
     )
-    with pytest.raises(InvalidInputError, match="a single iteration that did not end"):
+    with pytest.raises(InvalidInputError, match="it was in warm-up, 0 iterations done"):
         await benchmarks.run_benchmark("h")
-    with pytest.raises(InvalidInputError, match="a single iteration that did not end"):
+    with pytest.raises(InvalidInputError, match="it was in warm-up, 0 iterations done"):
         benchmarks.run_benchmark_sync("h")
     released.set()
+
+
+async def test_what_is_left_behind_gives_the_collector_back_and_ends_after_its_iteration(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("genesis_performance.benchmarks.benchmarks.GRACE_S", 0.01)
+    released = threading.Event()
+    calls = []
+
+    def target() -> None:
+        calls.append(gc.isenabled())
+        released.wait()
+
+    benchmarks = PerformanceBenchmarks(store)
+    benchmarks.register_benchmark(
+        BenchmarkConfig(benchmark_name="h", target_function=target, timeout_s=0.05, disable_gc=True)
+    )
+    with pytest.raises(InvalidInputError, match="timeout_s"):
+        await benchmarks.run_benchmark("h")
+    assert gc.isenabled()
+    released.set()
+    for thread in threading.enumerate():
+        if thread.name == "genesis-benchmark":
+            thread.join(5)
+    assert calls == [False]
+    assert gc.isenabled()
+
+
+async def test_two_at_once_keep_the_collector_off_until_the_last_ends(store: Store) -> None:
+    seen: list[bool] = []
+
+    async def target(seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        seen.append(gc.isenabled())
+
+    benchmarks = PerformanceBenchmarks(store)
+    for name, seconds in (("short", 0.001), ("long", 0.01)):
+        benchmarks.register_benchmark(
+            BenchmarkConfig(
+                benchmark_name=name,
+                target_function=target,
+                args=(seconds,),
+                measurement_iterations=3,
+                warmup_iterations=0,
+                disable_gc=True,
+            )
+        )
+    await asyncio.gather(benchmarks.run_benchmark("short"), benchmarks.run_benchmark("long"))
+    assert not any(seen)
+    assert gc.isenabled()
 
 
 async def test_cancelling_leaves_nothing_unhandled(store: Store) -> None:

@@ -19,7 +19,18 @@ from ..model.change import Baseline
 from ..stats.robust import median
 from ..storage import Kind, Store, from_body, open_store, to_body
 from .config import BenchmarkConfig
-from .measure import Clock, Flow, Measurement, NeedsAwaitError, adrive, default_clock, drive, flow, timed_out
+from .measure import (
+    Clock,
+    Flow,
+    Measurement,
+    NeedsAwaitError,
+    abandon,
+    adrive,
+    default_clock,
+    drive,
+    flow,
+    timed_out,
+)
 from .result import result_of
 from .threads import loop_is_running, run_coroutine, start
 
@@ -100,13 +111,16 @@ class PerformanceBenchmarks:
         started = self._wall_clock()
         if config.is_coroutine_function:
             return await asyncio.to_thread(self._finish, config, started, await self._measure_async(config))
-        work = start(lambda: self._measure(config))
+        measured = Measurement()
+        work = start(lambda: self._measure(config, measured))
         try:
-            measured = await asyncio.wait_for(asyncio.wrap_future(work), config.timeout_s + GRACE_S)
+            await asyncio.wait_for(asyncio.wrap_future(work), config.timeout_s + GRACE_S)
         except NeedsAwaitError:
             return await asyncio.to_thread(self._finish, config, started, await self._measure_async(config))
         except TimeoutError:
-            raise timed_out(config, Measurement(stage="a single iteration that did not end")) from None
+            raise timed_out(config, measured) from None
+        finally:
+            abandon(measured)  # does nothing to one that ended
         return await asyncio.to_thread(self._finish, config, started, measured, (IN_THREAD,))
 
     def run_benchmark_sync(self, name: str) -> BenchmarkResult:
@@ -116,15 +130,18 @@ class PerformanceBenchmarks:
         if config.is_coroutine_function:
             return self._finish(config, started, run_coroutine(lambda: self._measure_async(config)))
         beside = loop_is_running()
+        measured = Measurement()
         try:
             if beside:
-                measured = start(lambda: self._measure(config)).result(config.timeout_s + GRACE_S)
+                start(lambda: self._measure(config, measured)).result(config.timeout_s + GRACE_S)
             else:
-                measured = self._measure(config)
+                self._measure(config, measured)
         except NeedsAwaitError:
             return self._finish(config, started, run_coroutine(lambda: self._measure_async(config)))
         except TimeoutError:
-            raise timed_out(config, Measurement(stage="a single iteration that did not end")) from None
+            raise timed_out(config, measured) from None
+        finally:
+            abandon(measured)
         return self._finish(config, started, measured, (IN_THREAD,) if beside else ())
 
     async def run_benchmark_suite(self) -> dict[str, BenchmarkResult]:
@@ -191,10 +208,8 @@ class PerformanceBenchmarks:
             known = ", ".join(self._configs) or "none is registered: call register_benchmark first"
             raise UnknownNameError(f"unknown benchmark {name!r}; known are: {known}") from None
 
-    def _measure(self, config: BenchmarkConfig) -> Measurement:
-        measured = Measurement()
+    def _measure(self, config: BenchmarkConfig, measured: Measurement) -> None:
         drive(config, self._flow(config, measured), measured, self._clock)
-        return measured
 
     async def _measure_async(self, config: BenchmarkConfig) -> Measurement:
         measured = Measurement()

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Measurement:
     overhead_ns: float = 0.0  # subtracted from every iteration
     stage: str = "warm-up"
     done: int = 0  # iterations of this stage
+    abandoned: bool = False  # nobody waits for it any more: it ends after this iteration
 
 
 Flow = Generator[Block, int, None]
@@ -61,7 +63,7 @@ def flow(config: BenchmarkConfig, warmup: int, iterations: int, progress: Measur
     start = clock()
 
     def check_time() -> None:
-        if clock() - start > config.timeout_s * 1e9:
+        if progress.abandoned or clock() - start > config.timeout_s * 1e9:
             raise timed_out(config, progress)
 
     for _ in range(warmup):
@@ -97,7 +99,7 @@ def drive(config: BenchmarkConfig, steps: Flow, progress: Measurement, clock: Cl
     Raises:
         InvalidInputError: it raised, or gave something that must be awaited.
     """
-    with _collector(config):
+    with _collector(config, progress):
         elapsed: int | None = None
         while (block := _next(steps, elapsed)) is not None:
             function, args, kwargs = _call_of(config, block, _nothing)
@@ -119,7 +121,7 @@ async def adrive(config: BenchmarkConfig, steps: Flow, progress: Measurement, cl
     Raises:
         InvalidInputError: it raised, or took longer than the time that it has.
     """
-    with _collector(config):
+    with _collector(config, progress):
         try:
             async with asyncio.timeout(config.timeout_s) as limit:
                 elapsed: int | None = None
@@ -197,16 +199,38 @@ def _clock_cost(clock: Clock) -> float:
     return max((readings[-1] - readings[0]) / 200, min((step for step in steps if step > 0), default=1))
 
 
+_collector_lock = threading.Lock()
+_collector_off: list[Measurement] = []  # those that want it off, by identity
+_collector_was_on = True
+
+
 @contextlib.contextmanager
-def _collector(config: BenchmarkConfig) -> Iterator[None]:
-    was_on = gc.isenabled()
-    if config.disable_gc:
-        gc.disable()
+def _collector(config: BenchmarkConfig, progress: Measurement) -> Iterator[None]:
+    global _collector_was_on  # noqa: PLW0603 - the collector is one for the process, so is this
+    if config.disable_gc and not progress.abandoned:
+        with _collector_lock:
+            if not _collector_off:
+                _collector_was_on = gc.isenabled()
+                gc.disable()
+            _collector_off.append(progress)
     try:
         yield
     finally:
-        if was_on:
+        _release_collector(progress)
+
+
+def abandon(progress: Measurement) -> None:
+    """Stop waiting for a measurement: it ends after its iteration, and the collector is on again at once."""
+    progress.abandoned = True
+    _release_collector(progress)
+
+
+def _release_collector(progress: Measurement) -> None:
+    with _collector_lock:
+        others = [each for each in _collector_off if each is not progress]
+        if len(others) < len(_collector_off) and not others and _collector_was_on:
             gc.enable()
+        _collector_off[:] = others
 
 
 def default_clock() -> int:

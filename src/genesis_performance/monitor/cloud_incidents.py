@@ -21,6 +21,7 @@ from ..export.catalog import OPERATION
 from ..export.limits import Complaints
 from ..model.alert import IncidentState, PerformanceAlert, PerformanceIncident
 from .measurement import measure
+from .policy import ALERT_LABEL, MANAGED_BY
 from .records import MonitorRecords
 
 log = logging.getLogger(__name__)
@@ -166,12 +167,45 @@ def listed(
         parameters = {**parameters, "pageToken": str(token)}
 
 
+def summaries(project: str) -> Iterator[PerformanceIncident]:
+    """The incidents of every policy of ours in the project, without their values: for the command line.
+
+    Raises:
+        CloudError: the list could not be read.
+    """
+    for found in listed(project):
+        policy = found.get("policy")
+        labels = policy.get("userLabels") if isinstance(policy, Mapping) else None
+        if _text(labels, MANAGED_BY[0]) != MANAGED_BY[1]:
+            continue
+        opened_ns = _time_ns(found.get("openTime")) or 0
+        is_open = _text(found, "state") == OPEN
+        yield PerformanceIncident(
+            id=_text(found, "name"),
+            alert_name=_text(labels, ALERT_LABEL),
+            service_name="",
+            operation=_operation(found),
+            state=IncidentState.OPEN if is_open else IncidentState.CLOSED,
+            current_value=math.nan,
+            worst_value=math.nan,
+            threshold=math.nan,
+            unit="",
+            opened_unix_ns=opened_ns,
+            closed_unix_ns=None if is_open else _time_ns(found.get("closeTime")),
+            source=SOURCE,
+            summary=_text(policy, "displayName"),
+        )
+
+
+def _operation(found: Mapping[str, Any]) -> str:
+    metric = found.get("metric")
+    return _text(metric.get("labels") if isinstance(metric, Mapping) else None, OPERATION)
+
+
 def _incident(
     name: str, found: Mapping[str, Any], alert: PerformanceAlert, now_ns: int
 ) -> PerformanceIncident:
-    metric = found.get("metric")
-    labels = metric.get("labels") if isinstance(metric, Mapping) else None
-    operation = _text(labels, OPERATION)
+    operation = _operation(found)
     opened_ns = _time_ns(found.get("openTime")) or now_ns
     return PerformanceIncident(
         id=name,

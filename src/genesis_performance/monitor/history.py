@@ -62,8 +62,8 @@ class History:
     def increases(self, name: str, window_s: float) -> Iterator[tuple[Labels, Value]]:
         """What each series of a metric grew by in the window that ends with the newest moment.
 
-        A series that is younger than the window grew from zero. So does every series until looking has gone on
-        for a whole window: its first point stands for everything since its start, as in Cloud Monitoring.
+        A series that is younger than the window grew from zero. So does every series until looking has gone
+        on for a whole window: its first point stands for all since its start, as in Cloud Monitoring.
         """
         if not self._moments:
             return

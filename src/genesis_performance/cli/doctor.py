@@ -1,0 +1,182 @@
+"""``genesis-perf doctor``: does the set-up work, what is sent, and which IAM roles it takes."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import json
+from collections.abc import Callable, Iterator
+
+import click
+
+from ..config import settings
+from ..errors import CloudPermissionError, GenesisPerformanceError
+
+PROBE_TIMEOUT_S = 5.0
+
+ROLES = (
+    ("send metrics", "roles/monitoring.metricWriter", "the running service"),
+    ("read secrets", "roles/secretmanager.secretAccessor", "the running service, on each secret"),
+    ("see incidents of Cloud Monitoring", "roles/monitoring.viewer", "the running service, with apply='api'"),
+    ("make alert policies", "roles/monitoring.alertPolicyEditor", "set-up"),
+    ("make notification channels", "roles/monitoring.notificationChannelEditor", "set-up"),
+    ("make dashboards", "roles/monitoring.dashboardEditor", "set-up"),
+    ("make budgets", "roles/billing.costsManager", "finops, on the billing account"),
+    ("read the billing export", "roles/bigquery.dataViewer and roles/bigquery.jobUser", "finops"),
+    ("read recommendations", "roles/recommender.viewer", "finops"),
+)
+"""Feature, role, and whose identity needs it. Source: https://cloud.google.com/iam/docs/understanding-roles"""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. ``ok`` is None where there is nothing to look at."""
+
+    name: str
+    ok: bool | None
+    text: str
+    remedy: str = ""
+
+
+@click.command("doctor", help="Check the set-up. Exits 1 if something does not work.")
+@click.option("--project", help="Project; that of the settings by default.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, project: str | None, as_json: bool) -> None:
+    checks = list(_checks(project))
+    exported = list(_exported(project))
+    if as_json:
+        shown = {
+            "checks": [dataclasses.asdict(one) for one in checks],
+            "exported": [dataclasses.asdict(one) for one in exported],
+            "roles": [dict(zip(("feature", "role", "identity"), row, strict=True)) for row in ROLES],
+        }
+        click.echo(json.dumps(shown, indent=2))
+    else:
+        for one in checks:
+            _say(one)
+        click.echo("\nWhat leaves this machine")
+        for one in exported:
+            _say(one)
+        click.echo("\nIAM roles")
+        for feature, role, identity in ROLES:
+            click.echo(f"  {feature:<34}{role:<58}{identity}")
+    context.exit(1 if any(one.ok is False for one in checks) else 0)
+
+
+def _say(one: Check) -> None:
+    mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
+    click.echo(f"{mark}  {one.name:<14}{one.text}")
+    if one.remedy:
+        click.echo(f"      {'':<14}{one.remedy}")
+
+
+def _checks(project: str | None) -> Iterator[Check]:
+    try:
+        current = settings()
+    except GenesisPerformanceError as error:
+        yield Check("settings", False, str(error))
+        return
+    changed = ", ".join(f"{path} ({origin})" for path, origin in current.origins.items())
+    yield Check("settings", True, changed or "all at their defaults")
+    yield _packages()
+    place = _found_project(project)
+    if place is None:
+        text = "none: local mode, nothing is sent"
+        yield Check("project", None, text, "set GOOGLE_CLOUD_PROJECT to send metrics and make policies")
+    else:
+        yield Check("project", True, place)
+    yield _attempt("credentials", _credentials)
+    if place is not None:
+        yield _attempt("monitoring", lambda: _reach_monitoring(place))
+    yield _attempt("store", _store)
+
+
+def _packages() -> Check:
+    try:
+        found = importlib.util.find_spec("google.cloud.monitoring_v3") is not None
+    except ModuleNotFoundError:
+        found = False
+    if found:
+        return Check("packages", True, "google-cloud-monitoring is installed")
+    return Check(
+        "packages", None, "google-cloud-monitoring is not installed", "pip install 'genesis-performance[gcp]'"
+    )
+
+
+def _found_project(project: str | None) -> str | None:
+    from ..gcp import resolve_project
+
+    return resolve_project(project)
+
+
+def _attempt(name: str, work: Callable[[], Check]) -> Check:
+    try:
+        return work()
+    except CloudPermissionError as error:
+        return Check(name, False, str(error), "see the roles below")
+    except GenesisPerformanceError as error:
+        return Check(name, False, str(error))
+
+
+def _credentials() -> Check:
+    from ..gcp import credentials_available
+
+    if settings().gcp.emulator:
+        return Check(
+            "credentials", None, f"not needed: everything goes to the emulator at {settings().gcp.emulator}"
+        )
+    if credentials_available():
+        return Check("credentials", True, "application default credentials")
+    return Check(
+        "credentials",
+        None,
+        "none",
+        "run `gcloud auth application-default login` or attach a service account to send anything",
+    )
+
+
+def _reach_monitoring(project: str) -> Check:
+    from ..gcp import call
+
+    where = settings().gcp.emulator
+    request = {"name": f"projects/{project}", "page_size": 1}
+    call("metrics", "list_metric_descriptors", request, timeout_s=PROBE_TIMEOUT_S)
+    return Check(
+        "monitoring", True, f"answers (emulator at {where})" if where else "Cloud Monitoring answers"
+    )
+
+
+def _store() -> Check:
+    from ..storage import open_store
+
+    with open_store() as store:
+        store.put("note", "doctor", {"checked": True})
+        store.delete("note", "doctor")
+    return Check("store", True, f"{settings().storage.url} can be written")
+
+
+def _exported(project: str | None) -> Iterator[Check]:
+    try:
+        section = settings().monitoring
+    except GenesisPerformanceError:
+        return
+    place = _found_project(project)
+    sends = section.sink == "cloud_monitoring" or (section.sink == "auto" and place is not None)
+    where = f"custom.googleapis.com/{section.metric_prefix}/… every {section.write_interval_s:g} s"
+    yield Check(
+        "metrics",
+        sends or None,
+        f"to Cloud Monitoring, {where}" if sends else f"nowhere (monitoring.sink is {section.sink})",
+    )
+    if sends:
+        yield Check("names, labels", True, "ids, e-mail addresses, tokens and query strings are redacted")
+        yield Check("series", True, f"at most {section.max_series} a process, the rest as __other__")
+    mode = section.apply_alerts or ("api" if place else "local")
+    alerts = {
+        "api": "policies are made in Cloud Monitoring",
+        "plan": "policies are returned as Terraform, evaluated here",
+        "local": "evaluated here",
+    }
+    yield Check("alerts", True if mode == "api" else None, alerts[mode])
+    yield Check("the rest", None, "secret payloads, exception messages and query strings stay here")

@@ -39,7 +39,7 @@ def instance_time(facts: ServiceFacts, resource: str) -> InstanceTime | None:
         return None
     seconds = Decimal(str(facts.billable_instance_seconds)) * MONTH_S / Decimal(str(facts.window_s))
     measured = (
-        f"{facts.billable_instance_seconds:g} billed instance seconds in {facts.window_s:g} s, "
+        f"{facts.billable_instance_seconds:.0f} billed instance seconds in {facts.window_s:.0f} s, "
         f"extrapolated to a month of {MONTH_S} s"
     )
     return InstanceTime(seconds, price, measured)

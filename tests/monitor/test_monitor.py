@@ -16,6 +16,7 @@ from genesis_performance.export.sinks.memory import MemorySink
 from genesis_performance.model.alert import IncidentState
 from genesis_performance.model.series import Distribution
 from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.operations import register
 from genesis_performance.storage import open_store
 
 from .conftest import FakeClock, Operations
@@ -417,3 +418,56 @@ def test_the_child_of_a_fork_counts_from_zero_and_exports_for_itself(tmp_path: P
         capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert ended.stdout.strip() == "fine", ended.stderr
+
+
+class _Broken:
+    """A recorder whose snapshots can not be read."""
+
+    start_unix_ns = 0
+
+    def snapshots(self) -> list[object]:
+        raise RuntimeError("torn")
+
+    def reset(self) -> None: ...
+
+
+def test_a_broken_recorder_does_not_stop_the_others(
+    monitor: PerformanceMonitor, sink: MemorySink, operations: Operations, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = _Broken()
+    register(broken)  # type: ignore[arg-type]
+    operations.run("pay", 5)
+    assert monitor.flush(5)
+    assert sink.value("operation/count", operation="pay", status="ok") == 1
+    assert "operations are missing: RuntimeError: torn" in caplog.text
+
+
+def test_a_sandbox_without_process_figures_still_exports_operations(
+    monitor: PerformanceMonitor, sink: MemorySink, operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    operations.run("pay", 5)
+    assert monitor.flush(5)
+    assert sink.value("operation/count", operation="pay", status="ok") == 1
+
+
+def test_a_clock_that_is_set_back_dates_no_point_before_another(
+    monitor: PerformanceMonitor, sink: MemorySink, clock: FakeClock
+) -> None:
+    monitor.record_performance_metric("wait_ms", 1.0)
+    monitor.flush(5)
+    ends = []
+    for _ in range(2):
+        (series,) = [one for key, one in sink.series.items() if key[0] == "wait_ms"]
+        ends.append(series.points[0].end_unix_ns)
+        clock._unix_ns -= 3_000_000_000
+        monitor.flush(5)
+    assert ends[0] < ends[1]
+
+
+def test_a_signal_that_records_while_recording_does_not_deadlock(monitor: PerformanceMonitor) -> None:
+    cell = monitor._open().buffer.cell("wait_ms", None, "distribution")
+    assert cell is not None
+    with cell.lock:
+        monitor.record_performance_metric("wait_ms", 1.0)
+    assert monitor.health()["recorded"] == 1

@@ -190,7 +190,7 @@ def _records(store: str | None) -> Any:
     from ..export.limits import Complaints
     from ..monitor.records import MonitorRecords, log
 
-    return MonitorRecords(store, Complaints(log))
+    return MonitorRecords(store, Complaints(log), raises=True)
 
 
 def _optional_project(project: str | None) -> str | None:

@@ -25,7 +25,7 @@ _PLACEHOLDER = re.compile(r"(\{[A-Za-z_]{1,40}(?::[a-z]{1,10})?\})")
 # Found in the whole text, because they hold characters that also separate words. First match wins.
 _WHOLE = (
     (re.compile(r"(?i)\b(?:bearer|basic)\s+[^\s/,;]+"), TOKEN),
-    (re.compile(r"[^\s/@:,;=<>()\[\]{}\"']+(?:@|%40)[^\s/@:,;=<>()\[\]{}\"']+"), EMAIL),
+    (re.compile(r"[^\s/@:,;=<>()\[\]{}\"']{1,64}(?:@|%40)[^\s/@:,;=<>()\[\]{}\"']+"), EMAIL),
     (re.compile(r"\beyJ[\w-]{4,}(?:\.[\w-]*){0,4}"), TOKEN),
     (
         re.compile(
@@ -61,7 +61,7 @@ _NUMBER_VALUE = re.compile(r"\d{1,3}|v?\d{1,4}(?:\.\d{1,4}){1,2}")
 @lru_cache(maxsize=4096)
 def redact(text: str) -> str:
     """The text without ids, e-mail addresses, tokens and query string."""
-    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[: 4 * MAX_LENGTH])
+    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * MAX_LENGTH])
     text = _CONTROL.sub(" ", text).partition("?")[0]
     # Placeholders are split off, so that no rule reads across them and a second pass changes nothing.
     for _ in range(3):
@@ -130,4 +130,4 @@ def _cut(text: str) -> str:
         return text
     cut = text[:MAX_LENGTH]
     ends = [match.start() for match in re.finditer(r"[^\w{}]", cut)]
-    return cut[: ends[-1]] if ends else ""
+    return cut[: ends[-1]] if ends else TOKEN

@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from ..export.opening import check_sink_name, open_sink
 from ..export.operation_series import OperationSeries
 from ..export.process_series import ProcessSeries
 from ..export.sink import Sink
+from ..model.operation import OperationSnapshot
 from ..model.series import Series
 from ..operations import recorders
 
@@ -65,6 +66,7 @@ class Pipeline:
         self.project: str | None = destination.project
         self.sink_name = ""
         self.users = 0
+        self._newest_ns = 0
         self.complaints = Complaints(log, clock=self.clock.monotonic)
         self.budget = SeriesBudget(section.max_series)
         self.service = destination.service or DEFAULT_SERVICE
@@ -105,8 +107,15 @@ class Pipeline:
     def observe(self, now_unix_ns: int) -> list[Series]:
         """Operations and recorded metrics as they are now."""
         with self._lock:
-            self._operations.update((id(one), one.snapshots()) for one in recorders())
+            self._operations.update(self._snapshots())
             return [*self._operations.series(now_unix_ns), *self.buffer.series(now_unix_ns)]
+
+    def _snapshots(self) -> Iterator[tuple[int, list[OperationSnapshot]]]:
+        for recorder in recorders():
+            try:
+                yield id(recorder), recorder.snapshots()
+            except Exception as error:  # noqa: BLE001 - one broken recorder must not stop the others
+                self.complaints.add("recorder", "operations are missing: %s: %s", type(error).__name__, error)
 
     def restarts(self, one: Restarting) -> None:
         """Call ``one.after_fork_in_child`` in the child of a fork."""
@@ -127,11 +136,17 @@ class Pipeline:
             look()
 
     def _collect(self, now_unix_ns: int) -> Sequence[Series]:
+        # A clock that is set back a little must not date a point before the one already sent.
+        now_unix_ns = self._newest_ns = max(now_unix_ns, self._newest_ns + 1)
         series = self.observe(now_unix_ns)
         if self._process is None:
             labels = ((ENVIRONMENT, self.destination.environment), (SERVICE, self.service))
             self._process = ProcessSeries(labels, monotonic=self.clock.monotonic)
-        return [*series, *self._process.series(now_unix_ns)]
+        try:
+            return [*series, *self._process.series(now_unix_ns)]
+        except Exception as error:  # noqa: BLE001 - a sandbox without /proc still has operations
+            self.complaints.add("process", "CPU and memory are not sent: %s: %s", type(error).__name__, error)
+            return series
 
     def _open_sink(self) -> Sink:
         if self._given_sink is not None:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from ..errors import GenesisPerformanceError
+from ..errors import ConfigurationError, GenesisPerformanceError
 from ..export.limits import Complaints
 from ..model.alert import PerformanceAlert, PerformanceIncident
 
@@ -26,10 +26,12 @@ class MonitorRecords:
 
     Args:
         store: a store, the URL of one, or None for the one of the settings. Opened at first use.
+        raises: errors of the store are raised, as the command line wants it. A wrong setting always is.
     """
 
-    def __init__(self, store: Store | str | None, complaints: Complaints) -> None:
+    def __init__(self, store: Store | str | None, complaints: Complaints, *, raises: bool = False) -> None:
         self._given = store
+        self._raises = raises
         self._opened: Store | None = None
         self._complaints = complaints
         self._lock = threading.Lock()
@@ -87,7 +89,11 @@ class MonitorRecords:
     def _try(self, work: Callable[[], T]) -> T | None:
         try:
             return work()
+        except ConfigurationError:
+            raise
         except (GenesisPerformanceError, OSError) as error:
+            if self._raises:
+                raise
             self.failures += 1
             self._complaints.add("store", "alerts and incidents are not kept: %s", error)
             return None

@@ -93,7 +93,7 @@ def test_a_cost_that_is_no_number_is_an_error_not_a_smaller_total(analyse: Analy
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
 def test_a_credit_that_is_no_number_is_an_error(analyse: Analyse, kind: str) -> None:
-    with pytest.raises(InvalidInputError, match="1 rows have a credits that can not be read"):
+    with pytest.raises(InvalidInputError, match="1 rows have credits that can not be read"):
         analyse(row("1"), row("2", [("PROMOTION", "free")]), kind=kind)
 
 
@@ -171,3 +171,35 @@ def test_analysing_leaves_nothing_behind(write: Write, tmp_path: Path) -> None:
     before = sorted(tmp_path.iterdir())
     analyse_file(named)
     assert sorted(tmp_path.iterdir()) == before
+
+
+HEAD = "service_description,usage_start_time,cost,currency,credits_amount,credits_type,invoice_month\n"
+
+
+def test_flattened_credits_are_read_and_their_trap_is_told(tmp_path: Path) -> None:
+    text = HEAD + "Cloud Run,2026-10-31,10,USD,-2,PROMOTION,202610\nCloud Run,2026-10-31,5,USD,,,202610\n"
+    (tmp_path / "flat.csv").write_text(text)
+    analysis = analyse_file(tmp_path / "flat.csv")
+    assert (analysis.gross.amount, analysis.total_cost) == (15, 13)
+    assert any("credits come flattened" in note for note in analysis.notes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "service.description,cost,currency,invoice.month",
+        "SERVICE_DESCRIPTION,COST,CURRENCY,INVOICE_MONTH",
+        "\ufeffservice_description,cost,currency,invoice_month",
+    ],
+)
+def test_columns_are_found_by_any_of_their_spellings(tmp_path: Path, header: str) -> None:
+    (tmp_path / "e.csv").write_text(f"{header}\nCloud Run,4,usd,202610\n", encoding="utf-8")
+    analysis = analyse_file(tmp_path / "e.csv")
+    assert analysis.by_service[0].key == "Cloud Run"
+    assert analysis.by_currency["USD"].amount == 4
+
+
+def test_a_credit_without_an_amount_is_nothing(analyse: Analyse) -> None:
+    one = row("4")
+    one["credits"] = [{"type": "PROMOTION", "amount": None}]
+    assert analyse(one).total_cost == 4

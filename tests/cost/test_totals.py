@@ -138,6 +138,14 @@ def test_every_shape_of_export_gives_the_sum_of_its_rows(kind: str, rows: list[d
     )
 
 
+@pytest.mark.parametrize("cost", ["999999.123456789", "1000000.12345678", "87654321.1234567", "-2e-9"])
+def test_a_floating_point_cost_keeps_the_digits_it_prints(tmp_path: Path, cost: str) -> None:
+    named = WRITERS["parquet"](tmp_path / "e.parquet", [row(cost, [("PROMOTION", f"-{cost.strip('-')}")])])
+    analysis = CostOptimizationMonitor(billing_export=named).analyze_monthly_costs_sync()
+    assert analysis.gross.amount == Decimal(cost)
+    assert analysis.credits.amount == -abs(Decimal(cost))
+
+
 def test_a_number_keeps_its_digits_in_a_json_export(tmp_path: Path) -> None:
     one = row()
     (tmp_path / "e.json").write_text(json.dumps(one).replace('"1.5"', "0.1000000010"), encoding="utf-8")

@@ -106,6 +106,7 @@ def analyse(export: BillingExport, month: str | None, *, savings_threshold: Deci
         newest_usage=newest,
         source=str(export),
         notes=(
+            *export.notes,
             *_month_notes(month, newest, counts),
             *_type_notes(export.query("cost_types", month=month), credit_rows),
             *_rate_notes(total),

@@ -1,8 +1,8 @@
 """How the columns of an export become those of ``cost_fact``, whatever shape the export has.
 
 BigQuery exports nested Parquet and JSON, Google's flattened CSV sample has every struct as JSON text and as
-columns of its own (``service_description``). Each fact is looked for in each of these shapes. Numbers go
-through text, so that a cost keeps the digits that the export printed.
+columns of its own (``service_description``). Each fact is looked for in each of these shapes. A cost keeps
+the digits that the export printed, floating-point columns included.
 
 Source: https://cloud.google.com/billing/docs/how-to/export-data-bigquery-tables/detailed-usage
 """
@@ -25,19 +25,26 @@ TEXTS = {
     "pricing_unit": ("usage", "pricing_unit"),
     "currency": ("currency",),
     "usage_start": ("usage_start_time",),
-    "usage_text": ("usage", "amount_in_pricing_units"),
-    "rate_text": ("currency_conversion_rate",),
-    "cost_text": ("cost",),
+    "cost_text": ("cost",),  # only for the message when it is no number
 }
 """Column of the fact to its path in Google's schema."""
 
+NUMBERS = {
+    "cost": (("cost",), 9),
+    "usage_amount": (("usage", "amount_in_pricing_units"), 9),
+    "rate": (("currency_conversion_rate",), 18),
+}
+"""Column of the fact to its path and its digits after the point."""
+
 REQUIRED = ("invoice_month", "service", "currency", "cost_text")
+
+FLAT_CREDITS = "credits come flattened: a row with several of them may be in the totals more than once"
 
 _CREDIT = '[{"type": "VARCHAR", "amount": "VARCHAR"}]'
 _LABEL = '[{"key": "VARCHAR", "value": "VARCHAR"}]'
 
-Binds = Callable[[str], bool]
-"""Whether an expression makes sense over the rows that were read."""
+TypeOf = Callable[[str], str | None]
+"""The type of an expression over the rows that were read, None where it makes no sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +53,39 @@ class Normaliser:
 
     select: str
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
-def normaliser(relation: str, binds: Binds, *, is_json: bool) -> Normaliser:
+def normaliser(relation: str, type_of: TypeOf, *, is_json: bool) -> Normaliser:
     """Look for every fact.
 
     Args:
         is_json: each row is one JSON object in the column ``json``.
     """
-    shape = _Json() if is_json else _Columns(binds)
+    shape = _Json() if is_json else _Columns(type_of)
     texts = {name: shape.text(path) for name, path in TEXTS.items()}
     missing = tuple(".".join(TEXTS[name]) for name in REQUIRED if texts[name] is None)
-    columns = [f"{texts[name] or 'NULL::VARCHAR'} AS {name}" for name in TEXTS]
-    credit_list, unused = shape.credits(), shape.unused_reservation()
+    columns = [f"{expression or 'NULL::VARCHAR'} AS {name}" for name, expression in texts.items()]
+    columns += [f"{shape.number(path, digits)} AS {name}" for name, (path, digits) in NUMBERS.items()]
+    credit_list = shape.credits()
     select = f"""
-        WITH texts AS (
-            SELECT {", ".join(columns)}, {credit_list} AS credit_texts, {unused} AS is_unused_reservation
+        WITH read AS (
+            SELECT {", ".join(columns)}, {credit_list} AS credit_list,
+                COALESCE({shape.unused_reservation()}, FALSE) AS is_unused_reservation
             FROM {relation}
-        ), facts AS (
-            SELECT
-                invoice_month, cost_type, service_id, service, sku, project_id, pricing_unit,
-                upper(currency) AS currency, substr(usage_start, 1, 10) AS usage_date,
-                COALESCE(is_unused_reservation, FALSE) AS is_unused_reservation,
-                TRY_CAST(usage_text AS DECIMAL(38, 9)) AS usage_amount,
-                TRY_CAST(rate_text AS DECIMAL(38, 18)) AS rate,
-                TRY_CAST(cost_text AS DECIMAL(38, 9)) AS cost, cost_text,
-                credit_texts IS NULL AS has_unreadable_credits,
-                list_transform(COALESCE(credit_texts, []), lambda c: {{
-                    'type': c.type, 'amount': TRY_CAST(c.amount AS DECIMAL(38, 9))
-                }}) AS credits
-            FROM texts
         )
-        SELECT *, COALESCE(list_sum(list_transform(credits, lambda c: c.amount)), 0)::DECIMAL(38, 9)
-            AS credit_total
-        FROM facts"""
-    return Normaliser(select, missing)
+        SELECT
+            invoice_month, cost_type, service_id, service, sku, project_id, pricing_unit, cost_text, cost,
+            rate, usage_amount, is_unused_reservation,
+            upper(currency) AS currency,
+            substr(usage_start, 1, 10) AS usage_date,
+            credit_list IS NULL AS has_unreadable_credits,
+            COALESCE(credit_list, []) AS credits,
+            COALESCE(list_sum(list_transform(credit_list, lambda c: c.amount)), 0)::DECIMAL(38, 9)
+                AS credit_total
+        FROM read"""
+    notes = (FLAT_CREDITS,) if "credits_amount" in credit_list else ()
+    return Normaliser(select, missing, notes)
 
 
 class _Json:
@@ -90,8 +95,11 @@ class _Json:
         names = dict.fromkeys((".".join(path), "_".join(path)))
         return _first(f"json->>'$.{name}'" for name in names)
 
+    def number(self, path: tuple[str, ...], digits: int) -> str:
+        return _decimal(self.text(path) or "NULL", digits)
+
     def credits(self) -> str:
-        return _parsed("json->'$.credits'", _CREDIT)
+        return _credits(_parsed("json->'$.credits'", _CREDIT))
 
     def unused_reservation(self) -> str:
         return _has_label(_parsed("json->'$.system_labels'", _LABEL))
@@ -100,41 +108,38 @@ class _Json:
 class _Columns:
     """Rows with columns: structs, JSON text, or flattened."""
 
-    def __init__(self, binds: Binds) -> None:
-        self._binds = binds
+    def __init__(self, type_of: TypeOf) -> None:
+        self._type_of = type_of
 
     def text(self, path: tuple[str, ...]) -> str | None:
-        flat, root = f'"{"_".join(path)}"', f'"{path[0]}"'
-        found = []
-        if self._binds(f"CAST({flat} AS VARCHAR)"):
-            found.append(f"CAST({flat} AS VARCHAR)")
-        if len(path) > 1:
-            nested = f'{root}."{path[1]}"'
-            if self._binds(nested):
-                found.append(f"CAST({nested} AS VARCHAR)")
-            elif self._binds(f"json_extract_string({root}, '$')"):
-                found.append(f"TRY(json_extract_string({root}, '$.{path[1]}'))")
+        found = [f"CAST({column} AS VARCHAR)" for column in self._native(path)]
+        root = f'"{path[0]}"'
+        if len(path) > 1 and self._type_of(f"json_extract_string({root}, '$')"):
+            found.append(f"TRY(json_extract_string({root}, '$.{path[1]}'))")
         return _first(found) if found else None
 
+    def number(self, path: tuple[str, ...], digits: int) -> str:
+        native = self._native(path)
+        if native and self._type_of(native[0]) in _FLOATS:
+            return _decimal_of_float(native[0], digits)
+        return _decimal(self.text(path) or "NULL", digits)
+
     def credits(self) -> str:
-        for kind in ("c.type", "NULL::VARCHAR"):
-            listed = (
-                f"list_transform(COALESCE(\"credits\", []), lambda c: {{'type': {kind}, "
-                "'amount': CAST(c.amount AS VARCHAR)})"
-            )
-            if self._binds(listed):
+        kind = "c.type" if self._type_of('"credits"[1]."type"') else "NULL::VARCHAR"
+        amount_type = self._type_of('"credits"[1].amount')
+        if amount_type:
+            listed = _credits('COALESCE("credits", [])', kind=kind, is_float=amount_type in _FLOATS)
+            if self._type_of(listed):
                 return listed
-        parsed = _parsed('"credits"', _CREDIT)
-        if self._binds(parsed):
+        parsed = _credits(_parsed('"credits"', _CREDIT))
+        if self._type_of(parsed):
             return parsed
-        for kind in ('CAST("credits_type" AS VARCHAR)', "NULL::VARCHAR"):
-            flat = (
-                "CASE WHEN NULLIF(CAST(\"credits_amount\" AS VARCHAR), '') IS NULL THEN [] ELSE "
-                f"[{{'type': {kind}, 'amount': CAST(\"credits_amount\" AS VARCHAR)}}] END"
-            )
-            if self._binds(flat):
-                return flat
-        return '[]::STRUCT("type" VARCHAR, amount VARCHAR)[]'
+        amount = 'CAST("credits_amount" AS VARCHAR)'
+        if self._type_of(amount):
+            kind = 'CAST("credits_type" AS VARCHAR)' if self._type_of('"credits_type"') else "NULL::VARCHAR"
+            one = f"[{{'type': {kind}, 'amount': {amount}}}]"
+            return _credits(f"CASE WHEN NULLIF(trim({amount}), '') IS NULL THEN [] ELSE {one} END")
+        return '[]::STRUCT("type" VARCHAR, amount DECIMAL(38, 9))[]'
 
     def unused_reservation(self) -> str:
         candidates = (
@@ -142,13 +147,42 @@ class _Columns:
             _has_label(_parsed('"system_labels"', _LABEL)),
             f"\"system_labels_key\" = '{UNUSED_RESERVATION}' AND \"system_labels_value\" = 'true'",
         )
-        return next((c for c in candidates if self._binds(c)), "FALSE")
+        return next((candidate for candidate in candidates if self._type_of(candidate)), "FALSE")
+
+    def _native(self, path: tuple[str, ...]) -> list[str]:
+        """The columns or struct fields that hold it."""
+        names = dict.fromkeys(
+            (f'"{"_".join(path)}"', f'"{".".join(path)}"', ".".join(f'"{p}"' for p in path))
+        )
+        return [name for name in names if self._type_of(name)]
+
+
+_FLOATS = ("DOUBLE", "FLOAT")
 
 
 def _first(expressions: Iterable[str]) -> str:
     """The first that is neither NULL nor empty."""
     filled = [f"NULLIF(trim({expression}), '')" for expression in expressions]
     return f"COALESCE({', '.join([*filled, 'NULL'])})"
+
+
+def _decimal(text: str, digits: int) -> str:
+    return f"TRY_CAST({text} AS DECIMAL(38, {digits}))"
+
+
+def _decimal_of_float(number: str, digits: int) -> str:
+    """As the number prints. Below a million the direct cast gives the same nine digits, far quicker."""
+    printed = _decimal(f"CAST({number} AS VARCHAR)", digits)
+    if digits > 9:
+        return printed
+    return f"CASE WHEN abs({number}) < 1000000 THEN {_decimal(number, digits)} ELSE {printed} END"
+
+
+def _credits(listed: str, *, kind: str = "c.type", is_float: bool = False) -> str:
+    """Credits with decimal amounts. One without an amount is nothing; one that is no number is NULL."""
+    amount = "COALESCE(NULLIF(trim(CAST(c.amount AS VARCHAR)), ''), '0')"
+    number = _decimal_of_float("COALESCE(c.amount, 0)", 9) if is_float else _decimal(amount, 9)
+    return f"list_transform({listed}, lambda c: {{'type': {kind}, 'amount': {number}}})"
 
 
 def _parsed(text: str, structure: str) -> str:

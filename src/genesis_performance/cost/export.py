@@ -38,6 +38,7 @@ class BillingExport:
         self._source = source
         self._open = ExitStack()
         self._db: Any = None
+        self.notes: list[str] = []  # what a reader must know of the shape of the export
 
     def __enter__(self) -> Self:
         duckdb = _duckdb()
@@ -74,15 +75,18 @@ class BillingExport:
             InvalidInputError: a row of theirs has a cost or a credit that is no number.
         """
         listed = ", ".join(_text(month) for month in months)
-        self._run(f"CREATE TABLE kept AS SELECT * FROM every_fact WHERE invoice_month IN ({listed})")
+        wanted = f"FROM every_fact WHERE invoice_month IN ({listed})"
+        self._run(f"CREATE TABLE kept AS SELECT * EXCLUDE (cost_text) {wanted}")
         self._run("CREATE OR REPLACE VIEW cost_fact AS SELECT * FROM kept")
-        self._check("cost IS NULL", "cost", "min(COALESCE(cost_text, ''))")
+        self._check(
+            "cost IS NULL", "a cost", f"(SELECT min(COALESCE(cost_text, '')) {wanted} AND cost IS NULL)"
+        )
         self._check(
             "has_unreadable_credits OR len(list_filter(credits, lambda c: c.amount IS NULL)) > 0",
             "credits",
             "min(COALESCE(sku, service, ''))",
         )
-        self._check("currency IS NULL", "currency", "min(COALESCE(sku, service, ''))")
+        self._check("currency IS NULL", "a currency", "min(COALESCE(sku, service, ''))")
 
     def query(self, name: str, **parameters: str) -> list[dict[str, Any]]:
         """Run ``queries/<name>.sql``."""
@@ -102,25 +106,26 @@ class BillingExport:
         relation = f"raw_{kind}"
         self._run(f"CREATE VIEW {relation} AS SELECT * FROM {_READERS[kind].format(files=f'[{listed}]')}")
 
-        def binds(expression: str) -> bool:
+        def type_of(expression: str) -> str | None:
             try:
-                self._db.execute(f"SELECT {expression} FROM {relation} LIMIT 0")
+                cursor = self._db.execute(f"SELECT {expression} FROM {relation} LIMIT 0")
             except _duckdb().Error:
-                return False
-            return True
+                return None
+            return str(cursor.description[0][1])
 
-        made = normaliser(relation, binds, is_json=kind == "json")
+        made = normaliser(relation, type_of, is_json=kind == "json")
         if made.missing:
             raise InvalidInputError(
                 f"{self._source} is no Cloud Billing export: it has no column for {', '.join(made.missing)}"
             )
+        self.notes.extend(made.notes)
         return made.select
 
     def _check(self, condition: str, what: str, example: str) -> None:
         row = self._run(f"SELECT count(*) AS n, {example} AS example FROM kept WHERE {condition}")[0]
         if row["n"]:
             raise InvalidInputError(
-                f"{self._source}: {row['n']} rows have a {what} that can not be read, "
+                f"{self._source}: {row['n']} rows have {what} that can not be read, "
                 f"for example {row['example']!r}; no total would be right"
             )
 

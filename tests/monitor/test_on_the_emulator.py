@@ -1,6 +1,10 @@
 """The monitor against the emulator: Google's own clients are in between."""
 
 import math
+import os
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -272,3 +276,76 @@ def test_an_emulator_that_dies_raises_nothing_and_export_goes_on_when_it_is_back
         assert recorded.points[0].value.distribution_value.count == 2
         monitor.close()
     close_all()
+
+
+def ended(code: str, cloud: "RunningEmulator") -> "subprocess.CompletedProcess[str]":
+    """Run a script in a process of its own against this emulator."""
+    environ = {
+        **os.environ,
+        "GENESIS_PERF_EMULATOR": cloud.grpc,
+        "GENESIS_PERF_EMULATOR_HTTP": cloud.http,
+        "GOOGLE_CLOUD_PROJECT": "p",
+    }
+    return subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=60, check=False, env=environ,
+    )  # fmt: skip
+
+
+def test_a_short_script_sends_what_it_recorded_before_it_ends(cloud: "RunningEmulator") -> None:
+    done = ended(
+        """
+        from genesis_performance.monitor import PerformanceMonitor
+        PerformanceMonitor(service_name="script").record_performance_metric("wait_ms", 7.0)
+        """,
+        cloud,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (recorded,) = series("wait_ms")
+    assert recorded.points[0].value.distribution_value.mean == 7
+
+
+def test_sigterm_sends_what_was_recorded(cloud: "RunningEmulator") -> None:
+    done = ended(
+        """
+        import os, signal, time
+        from genesis_performance.export import flush_at_sigterm
+        from genesis_performance.monitor import PerformanceMonitor
+        flush_at_sigterm()
+        PerformanceMonitor(service_name="script").record_performance_metric("wait_ms", 7.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(10)
+        """,
+        cloud,
+    )
+    assert (done.returncode, done.stderr) == (-15, "")
+    assert len(series("wait_ms")) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_workers_send_their_own_and_nothing_twice(cloud: "RunningEmulator") -> None:
+    """As gunicorn does it with a preloaded application that has used its monitor already."""
+    done = ended(
+        """
+        import os, sys, warnings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        from genesis_performance.monitor import PerformanceMonitor
+        monitor = PerformanceMonitor(service_name="web")
+        monitor.record_performance_metric("wait_ms", 1.0)
+        assert monitor.flush(10)
+        children = []
+        for number in (2, 3):
+            pid = os.fork()
+            if not pid:
+                for _ in range(number):
+                    monitor.record_performance_metric("wait_ms", 1.0)
+                sys.exit(0 if monitor.flush(10) else 3)
+            children.append(pid)
+        assert [os.waitpid(pid, 0)[1] for pid in children] == [0, 0]
+        """,
+        cloud,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    counts = [one.points[0].value.distribution_value.count for one in series("wait_ms")]
+    assert sorted(counts) == [1, 2, 3]
+    assert len({dict(one.resource.labels)["task_id"] for one in series("wait_ms")}) == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -12,7 +13,13 @@ import pytest
 
 from genesis_performance import config
 from genesis_performance.cost import CostOptimizationMonitor
-from genesis_performance.errors import ConfigurationError, InvalidInputError, NoDataError
+from genesis_performance.cost.export import translated
+from genesis_performance.errors import (
+    ConfigurationError,
+    InvalidInputError,
+    MissingDependencyError,
+    NoDataError,
+)
 from genesis_performance.model.cost import CostAnalysis
 
 from .conftest import Write, row, write_csv
@@ -203,3 +210,14 @@ def test_a_credit_without_an_amount_is_nothing(analyse: Analyse) -> None:
     one = row("4")
     one["credits"] = [{"type": "PROMOTION", "amount": None}]
     assert analyse(one).total_cost == 4
+
+
+@pytest.mark.parametrize("package", ["duckdb", "sqlglot"])
+def test_a_missing_package_is_named_with_its_extra(
+    write: Write, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    named = write(row())
+    translated.cache_clear()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingDependencyError, match=rf"{package}.*genesis-performance\[cost\]"):
+        analyse_file(named)

@@ -222,7 +222,7 @@ def test_the_series_of_a_monitor_are_metrics_too(store: Store) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("p95_latency_ms", -1, r"p95_latency_ms is -1; it must be a finite number from 0 ms"),
+        ("p95_latency_ms", -1, r"p95_latency_ms is -1; it must be a finite number from 0 to 1e\+15 ms"),
         ("cpu_utilization", 1.5, r"cpu_utilization is 1\.5; .* from 0 to 1 ratio"),
         ("error_rate", math.nan, r"error_rate is nan"),
         ("request_count", math.inf, r"request_count is inf"),
@@ -230,6 +230,7 @@ def test_the_series_of_a_monitor_are_metrics_too(store: Store) -> None:
         ("request_count", True, r"request_count is True; it must be a number"),
         ("error_rate", "0.1", r"error_rate is '0\.1'; it must be a number"),
         ("window_s", 0, r"window_s is 0"),
+        ("billable_instance_seconds", 1e300, r"billable_instance_seconds is 1e\+300"),
         ("billing_mode", "free", r"billing_mode is 'free'; it must be 'request' or 'instance'"),
         ("p50_latency_ms", 1600, r"p50_latency_ms is 1600, above p95_latency_ms, 900"),
         ("cpu_utilization_p99", 0.01, r"cpu_utilization is 0\.08, above cpu_utilization_p99"),
@@ -240,6 +241,22 @@ def test_an_impossible_value_is_an_error_that_names_key_value_and_range(
 ) -> None:
     with pytest.raises(InvalidInputError, match=expected):
         optimizer(store).analyze_service_performance_sync("shop", "cloud_run", SLOW | {name: value})
+
+
+@pytest.mark.parametrize("metrics", [None, 5, "p95_latency_ms", b"x", [1]])
+def test_metrics_are_a_mapping_or_series(store: Store, metrics: Any) -> None:
+    with pytest.raises(InvalidInputError, match="give a mapping of names to values, or series"):
+        optimizer(store).analyze_service_performance_sync("shop", "cloud_run", metrics)
+
+
+def test_recorded_operations_that_can_not_be_read_cost_only_their_rules(store: Store) -> None:
+    def broken() -> list[OperationSnapshot]:
+        raise RuntimeError("gone")
+
+    part = PerformanceOptimizer(store=store, operations=broken, repeated_calls=list)
+    advice = part.analyze_service_performance_sync("shop", "cloud_run", SLOW)
+    assert [r.rule for r in advice] == ["optimizer/io-bound-latency"]
+    assert advice.notes == ("the recorded operations can not be read: RuntimeError: gone",)
 
 
 def test_an_unknown_service_type_is_an_error_that_lists_the_known(store: Store) -> None:

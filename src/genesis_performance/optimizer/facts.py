@@ -6,7 +6,6 @@ names. A metric that was not measured is None, and the rules that need it are sk
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -15,7 +14,10 @@ from ..model.operation import OperationSnapshot, RepeatedCall
 DEFAULT_TARGET_ERROR_RATE = 0.01  # an objective, not a measurement: 99 % of the requests succeed
 
 
-def _number(unit: str, about: str, *, low: float = 0.0, high: float = math.inf) -> Any:
+MOST = 1e15  # more of anything is a mistake of whoever measured
+
+
+def _number(unit: str, about: str, *, low: float = 0.0, high: float = MOST) -> Any:
     return field(default=None, metadata={"unit": unit, "about": about, "low": low, "high": high})
 
 

@@ -39,10 +39,13 @@ def read_metrics(service_name: str, metrics: ServiceMetrics) -> tuple[dict[str, 
     Raises:
         InvalidInputError: a value is impossible, or two contradict one another.
     """
-    given = dict(metrics) if isinstance(metrics, Mapping) else _newest(service_name, metrics)
+    given: Any = metrics
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise InvalidInputError(f"metrics is {metrics!r}; give a mapping of names to values, or series")
+    named = dict(given) if isinstance(given, Mapping) else _newest(service_name, given)
     values: dict[str, Any] = {}
     unknown: list[str] = []
-    for name, value in given.items():
+    for name, value in named.items():
         if name not in METRICS:
             unknown.append(_unknown(str(name)))
         elif value is not None:
@@ -60,7 +63,7 @@ def _checked(name: str, value: Any) -> float | str:
             raise InvalidInputError(f"metric {name} is {value!r}; it must be {expected}")
         return value
     low, high, unit = about["low"], about["high"], about["unit"]
-    limits = f"from {low:g} {unit}" if math.isinf(high) else f"from {low:g} to {high:g} {unit}"
+    limits = f"from {low:g} to {high:g} {unit}"
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidInputError(f"metric {name} is {value!r}; it must be a number {limits}")
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
@@ -18,6 +19,8 @@ from .facts import ServiceFacts
 from .history import RecommendationHistory
 from .metrics import ServiceMetrics, check_service_type, read_metrics
 from .plan import OptimizationPlan, make_plan
+
+log = logging.getLogger(__name__)
 
 PACKAGE = f"{__package__}.rules"
 
@@ -106,7 +109,7 @@ class PerformanceOptimizer:
         check_service_type(service_type)
         chosen = select(discover(PACKAGE), rules)
         values, unknown = read_metrics(service_name, metrics)
-        facts = self._facts(service_name, service_type, values)
+        facts, unread = self._facts(service_name, service_type, values)
         report = run_rules(chosen, facts)
         current, notes = self._history.update(
             service_name,
@@ -115,7 +118,7 @@ class PerformanceOptimizer:
             operations={o.name for o in facts.operations or ()},
         )
         current.sort(key=_most_valuable)
-        return ServiceAnalysis(current, report=report, unknown_metrics=unknown, notes=notes)
+        return ServiceAnalysis(current, report=report, unknown_metrics=unknown, notes=(*unread, *notes))
 
     def generate_optimization_plan(
         self,
@@ -183,19 +186,33 @@ class PerformanceOptimizer:
     ) -> None:
         self.close()
 
-    def _facts(self, service_name: str, service_type: str, values: dict[str, object]) -> ServiceFacts:
+    def _facts(
+        self, service_name: str, service_type: str, values: dict[str, object]
+    ) -> tuple[ServiceFacts, tuple[str, ...]]:
+        """The facts, and what could not be read of them."""
         values.setdefault("target_latency_ms", settings().profiler.response_time_threshold_ms)
-        operations = tuple(self._operations())
+        operations, repeats, notes = self._recorded()
         started = min((o.start_unix_ns for o in operations), default=None)
-        return ServiceFacts(
+        facts = ServiceFacts(
             service_name=service_name,
             service_type=service_type,
             operations=operations or None,
             # Without operations nothing was recorded here, and "no repeated call" would be no fact.
-            repeated_calls=tuple(self._repeated_calls()) if operations else None,
+            repeated_calls=repeats if operations else None,
             observed_s=(self._clock_ns() - started) / 1e9 if started is not None else None,
             **values,  # type: ignore[arg-type]
         )
+        return facts, notes
+
+    def _recorded(
+        self,
+    ) -> tuple[tuple[OperationSnapshot, ...], tuple[RepeatedCall, ...], tuple[str, ...]]:
+        try:
+            return tuple(self._operations()), tuple(self._repeated_calls()), ()
+        except Exception as error:
+            log.warning("the recorded operations can not be read", exc_info=True)
+            note = f"the recorded operations can not be read: {type(error).__name__}: {error}"
+            return (), (), (note,)
 
 
 def _most_valuable(r: OptimizationRecommendation) -> tuple[int, float, str]:

@@ -34,6 +34,9 @@ class Aggregation:
     fields: tuple[GroupField, ...]
 
 
+RAW = Aggregation("aggregation", "ALIGN_NONE", 0, "REDUCE_NONE", ())
+
+
 def read(message: Any, place: str, *, max_period_ns: int = MAX_QUERY_PERIOD_NS) -> Aggregation:
     """Check an aggregation's own form.
 

@@ -1,6 +1,6 @@
 """The filter language of the Monitoring API: text to a tree, and a tree to a test.
 
-    metric.type = "custom.googleapis.com/a" AND (resource.labels.zone = starts_with("us-") OR NOT resource.type = x)
+    metric.type = "custom.googleapis.com/a" AND (resource.labels.zone = starts_with("us-") OR NOT a = b)
 
 NOT (or ``-``) binds tightest, then OR, then AND; comparisons side by side are joined by AND. Comparisons
 are ``= != > >= < <=`` and ``:`` (holds the text; on a label map, has the key). Functions on the right:
@@ -83,6 +83,10 @@ class Filter(Generic[S]):
     def pinned(self, path: Path) -> frozenset[str] | None:
         """The only values that ``path`` may have, or ``None`` where the filter leaves it open."""
         return _pinned(self.node, path)
+
+    def mentions(self, path: Path) -> bool:
+        """Whether the filter says anything of ``path``."""
+        return _mentions(self.node, path)
 
 
 def compile_filter(
@@ -370,3 +374,13 @@ def _pinned(node: Node, path: Path) -> frozenset[str] | None:
             known = [values for values in branches if values is not None]
             return frozenset().union(*known) if len(known) == len(branches) else None
     return None
+
+
+def _mentions(node: Node, path: Path) -> bool:
+    match node:
+        case Comparison():
+            return node.path == path
+        case Not(operand):
+            return _mentions(operand, path)
+        case All(operands) | Either(operands):
+            return any(_mentions(operand, path) for operand in operands)

@@ -45,6 +45,8 @@ def list_time_series(request: Any, store: SeriesStore, descriptors: Descriptors)
         raise names.invalid("view", str(request.view), "The view is unknown.")
     if request.page_size < 0:
         raise names.invalid("page_size", str(request.page_size), "It must not be negative.")
+    if request.filter.lstrip().startswith("select_slo_"):
+        raise RpcError("UNIMPLEMENTED", "Time series selectors (select_slo_...) are not emulated.")
     selector = compile_filter(request.filter, series_field)
     types = selector.pinned(("metric", "type"))
     if types is None or len(types) != 1:

@@ -174,7 +174,7 @@ class Exporter:
     def _wait(self, flush: _Flush, timeout_s: float) -> bool:
         if not self.is_running:
             return False
-        self.clock.wait(flush.done, timeout_s)
+        flush.done.wait(timeout_s)  # real seconds, whatever the clock: the host must not wait longer
         return flush.is_complete
 
     def _run(self) -> None:

@@ -51,6 +51,14 @@ def descriptor_request(project: str, prefix: str, metric: Metric, label_keys: It
 
 _KINDS = {"GAUGE": 1, "CUMULATIVE": 3}
 _TYPES = {"INT64": 2, "DOUBLE": 3, "DISTRIBUTION": 5}
+_KIND_NAMES = {number: name for name, number in _KINDS.items()} | {2: "DELTA"}
+_TYPE_NAMES = {number: name for name, number in _TYPES.items()} | {1: "BOOL", 4: "STRING"}
+
+
+def kind_and_type(descriptor: Any) -> tuple[str, str]:
+    """Metric kind and value type of a descriptor, in words."""
+    kind, value_type = int(descriptor.metric_kind), int(descriptor.value_type)
+    return _KIND_NAMES.get(kind, str(kind)), _TYPE_NAMES.get(value_type, str(value_type))
 
 
 def _fill(written: Any, point: Point, metric: Metric) -> None:

@@ -88,11 +88,15 @@ class CloudIncidents:
         if not ours:
             return
         read = list(listed(self.project, timeout_s=SYNC_TIMEOUT_S))
+        measured: dict[str, Mapping[str, float]] = {}
         with self._lock:
             for found in read:
                 alert = ours.get(_text(found.get("policy"), "name"))
-                if alert is not None:
-                    self._take(found, alert)
+                if alert is None:
+                    continue
+                if _text(found, "state") == OPEN and alert.name not in measured:
+                    measured[alert.name] = self._measured(alert)
+                self._take(found, alert, measured.get(alert.name, {}))
 
     def merged(self, local: list[PerformanceIncident]) -> list[PerformanceIncident]:
         """The local incidents, and the open ones of Cloud Monitoring that have no local twin."""
@@ -105,7 +109,7 @@ class CloudIncidents:
     def after_fork_in_child(self) -> None:
         self._lock = threading.Lock()
 
-    def _take(self, found: Mapping[str, Any], alert: PerformanceAlert) -> None:
+    def _take(self, found: Mapping[str, Any], alert: PerformanceAlert, values: Mapping[str, float]) -> None:
         name = _text(found, "name")
         known = self._kept.get(name)
         is_open = _text(found, "state") == OPEN
@@ -113,7 +117,7 @@ class CloudIncidents:
             return
         incident = known or _incident(name, found, alert, self._unix_ns())
         if is_open:
-            value = self._value(alert, incident.operation)
+            value = values.get(incident.operation, math.nan)
             if not math.isnan(value):
                 worst = value if math.isnan(incident.worst_value) else max(value, incident.worst_value)
                 incident = dataclasses.replace(incident, current_value=value, worst_value=worst)
@@ -134,15 +138,15 @@ class CloudIncidents:
         closed_ns = _time_ns(found.get("closeTime"))
         return closed_ns is not None and closed_ns > self._unix_ns() - 3_600_000_000_000
 
-    def _value(self, alert: PerformanceAlert, operation: str) -> float:
-        """The newest value of the condition; NaN when it can not be read: the list has none."""
+    def _measured(self, alert: PerformanceAlert) -> Mapping[str, float]:
+        """The newest values of the condition by operation; none when they can not be read: the list has none."""
         try:
-            return measure(self.project, self._prefix, alert, timeout_s=SYNC_TIMEOUT_S).get(
-                operation, math.nan
+            return measure(
+                self.project, self._prefix, alert, now_unix_ns=self._unix_ns(), timeout_s=SYNC_TIMEOUT_S
             )
         except GenesisPerformanceError as error:
-            log.debug("the value of an incident could not be read: %s", error)
-            return math.nan
+            log.debug("the values of incidents could not be read: %s", error)
+            return {}
 
 
 def listed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from ..export.catalog import OPERATION, STATUS, STATUS_ERROR
@@ -12,7 +11,7 @@ from .policy import aggregation, series_filter
 
 
 def measure(
-    project: str, prefix: str, alert: PerformanceAlert, *, timeout_s: float | None = None
+    project: str, prefix: str, alert: PerformanceAlert, *, now_unix_ns: int, timeout_s: float | None = None
 ) -> dict[str, float]:
     """Operation to the newest aligned value.
 
@@ -20,17 +19,23 @@ def measure(
         CloudError: it could not be read.
     """
     everything = series_filter(alert, prefix, alert.metric_name)
+    now_s = now_unix_ns // 10**9 + 1  # the second that is not over yet too
+
+    def newest(text: str) -> dict[str, float]:
+        return _newest(project, text, alert, now_s, timeout_s)
+
     if alert.condition != ERROR_RATE:
-        return _newest(project, everything, alert, timeout_s)
-    total = _newest(project, everything, alert, timeout_s)
-    errors = _newest(project, f'{everything} AND metric.labels.{STATUS}="{STATUS_ERROR}"', alert, timeout_s)
+        return newest(everything)
+    total = newest(everything)
+    errors = newest(f'{everything} AND metric.labels.{STATUS}="{STATUS_ERROR}"')
     return {one: 100 * errors.get(one, 0.0) / count for one, count in total.items() if count}
 
 
-def _newest(project: str, text: str, alert: PerformanceAlert, timeout_s: float | None) -> dict[str, float]:
+def _newest(
+    project: str, text: str, alert: PerformanceAlert, now_s: int, timeout_s: float | None
+) -> dict[str, float]:
     from ..gcp.call import each
 
-    now_s = int(time.time())
     request: dict[str, Any] = {
         "name": f"projects/{project}",
         "filter": text,

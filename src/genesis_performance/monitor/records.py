@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import math
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+_VALUES = frozenset({"current_value", "worst_value", "threshold"})
+"""NaN where they are not known, which JSON does not have."""
+
 INCIDENT, POLICY = "incident", "policy"
 
 
@@ -65,14 +69,22 @@ class MonitorRecords:
     def _put(self, kind: str, key: str, value: object) -> None:
         from ..storage import to_body
 
-        self._store().put(kind, key, to_body(value))
+        body = to_body(value)
+        unknown = {
+            name: None for name in _VALUES if isinstance(one := body.get(name), float) and math.isnan(one)
+        }
+        self._store().put(kind, key, body | unknown)
 
     def _all(self, kind: str, cls: type[T], limit: int | None = None) -> list[T]:
         from ..storage import from_body
 
         found: list[T] = []
         for record in self._try(lambda: self._store().list(kind, limit=limit)) or []:
-            value = self._try(functools.partial(from_body, cls, record.body))
+            body = {
+                name: math.nan if name in _VALUES and one is None else one
+                for name, one in record.body.items()
+            }
+            value = self._try(functools.partial(from_body, cls, body))
             if value is not None:
                 found.append(value)
         return found

@@ -15,6 +15,7 @@ from ..export.catalog import (
     STATUS_ERROR,
     metric_type,
 )
+from ..export.messages import kind_and_type
 from ..export.resource import GENERIC_TASK
 
 Group = tuple[str, str]  # service and operation
@@ -55,17 +56,21 @@ def metrics(project: str, prefix: str) -> list[SentMetric]:
 
     above = metric_type(prefix, "")
     request = {"name": f"projects/{project}", "filter": f'metric.type = starts_with("{above}")'}
-    return [
-        SentMetric(
-            name=one.type.removeprefix(above),
-            type=one.type,
-            kind=_name(one.metric_kind),
-            value_type=_name(one.value_type),
-            unit=one.unit,
-            labels=tuple(label.key for label in one.labels),
+    found = []
+    for one in each("metrics", "list_metric_descriptors", request):
+        kind, value_type = kind_and_type(one)
+        labels = tuple(label.key for label in one.labels)
+        found.append(
+            SentMetric(
+                name=one.type.removeprefix(above),
+                type=one.type,
+                kind=kind,
+                value_type=value_type,
+                unit=one.unit,
+                labels=labels,
+            )
         )
-        for one in each("metrics", "list_metric_descriptors", request)
-    ]
+    return found
 
 
 def operations(project: str, prefix: str, service: str | None = None) -> list[OperationNow]:
@@ -121,7 +126,7 @@ def _newest(
 ) -> dict[tuple[str, ...], float]:
     from ..gcp.call import each
 
-    now_s = int(time.time())
+    now_s = int(time.time()) + 1  # the second that is not over yet too
     request = {
         "name": f"projects/{project}",
         "filter": text,
@@ -147,7 +152,3 @@ def _newest(
 def _filter(prefix: str, name: str, service: str | None) -> str:
     text = f'metric.type="{metric_type(prefix, name)}" AND resource.type="{GENERIC_TASK}"'
     return f'{text} AND metric.labels.{SERVICE}="{service}"' if service else text
-
-
-def _name(value: Any) -> str:
-    return str(getattr(value, "name", value))

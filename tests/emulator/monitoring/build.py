@@ -112,3 +112,47 @@ def set_aggregation(
 def points_of(item: Any) -> list[Any]:
     """Values, newest first."""
     return [value_of(point.value) for point in item.points]
+
+
+AlertPolicy: Any = types.AlertPolicy.pb()
+RESOURCE = 'resource.type = "global"'
+WHERE = f'metric.type = "{TYPE}" AND {RESOURCE}'
+
+
+def threshold(
+    condition: Any,
+    *,
+    where: str = WHERE,
+    above: float | None = None,
+    below: float | None = None,
+    duration_s: int = 0,
+    missing: int = 0,
+    **aggregation: Any,
+) -> Any:
+    """Make ``condition`` a threshold condition; without a limit it is "above 100"."""
+    spec = condition.condition_threshold
+    spec.filter = where
+    spec.comparison = 3 if below is not None else 1
+    spec.threshold_value = below if below is not None else 100.0 if above is None else above
+    spec.duration.seconds = duration_s
+    spec.evaluation_missing_data = missing
+    if aggregation.get("aligner", "ALIGN_MEAN") is not None:
+        set_aggregation(spec.aggregations.add(), **{"aligner": "ALIGN_MEAN", "period_s": 60, **aggregation})
+    return spec
+
+
+def policy(**fields: Any) -> Any:
+    """A policy with one threshold condition; ``fields`` are those of ``threshold``."""
+    message = AlertPolicy(display_name="Slow", combiner=2)
+    threshold(message.conditions.add(), **fields)
+    return message
+
+
+def create_policy(message: Any, project: str = PROJECT) -> Any:
+    return types.CreateAlertPolicyRequest.pb()(name=project, alert_policy=message)
+
+
+def update_policy(message: Any, *paths: str) -> Any:
+    request = types.UpdateAlertPolicyRequest.pb()(alert_policy=message)
+    request.update_mask.paths.extend(paths)
+    return request

@@ -9,6 +9,7 @@ import pytest
 
 from genesis_performance.emulator.clock import Clock
 from genesis_performance.emulator.monitoring import SERVICES
+from genesis_performance.emulator.monitoring.alert_policy_service import AlertPolicyService
 from genesis_performance.emulator.monitoring.metric_service import MetricService
 
 START_S = 1_790_000_000  # a whole minute would hide mistakes of a second: this is 26 s past one
@@ -38,4 +39,10 @@ def cloud() -> FakeCloud:
 @pytest.fixture
 def metrics(cloud: FakeCloud) -> MetricService:
     service: MetricService = cloud.service(MetricService)
+    return service
+
+
+@pytest.fixture
+def policies(cloud: FakeCloud) -> AlertPolicyService:
+    service: AlertPolicyService = cloud.service(AlertPolicyService)
     return service

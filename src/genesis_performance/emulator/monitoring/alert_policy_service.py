@@ -226,7 +226,7 @@ class AlertPolicyService:
         watches = []
         for threshold in thresholds:
             watch = kept.pop(threshold.name, None) or Watch(threshold)
-            watch.condition, watch.version = threshold, -1  # looked at again, whatever the clock says
+            watch.change(threshold)
             watches.append(watch)
         self._close(project, list(kept.values()))
         if _is_disabled(wanted):

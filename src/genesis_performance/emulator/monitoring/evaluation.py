@@ -5,8 +5,9 @@ The real service evaluates every condition about once a minute, on windows that 
 evaluation. Here a window ends at the very moment of the evaluation, and conditions are looked at again when
 their metrics were written to or five seconds have passed; so an alert opens up to a minute earlier than it
 would there, and there is no ingestion delay. A condition is met when the aligned value violates the
-threshold now and at every whole minute back to ``duration`` ago. It does not matter how often, or whether,
-the evaluation ran in between: a clock that jumps gives the same answer as one that runs.
+threshold now and at every whole minute back to ``duration`` ago, and no evaluation within that time found
+otherwise: a clock that jumps gives the same answer as one that runs, and a value that swings around the
+threshold opens nothing.
 
 Where a window has no data, ``evaluation_missing_data`` decides: NO_OP leaves an alert as it is, and within
 the duration the value before stands; INACTIVE closes it; ACTIVE counts as a violation. An open alert
@@ -45,6 +46,7 @@ class Known:
 
     stream: Stream
     seen_ns: int  # when it last had data
+    fine_ns: int | None = None  # when an evaluation last found it within the threshold
     is_met: bool = False
     alert: Alert | None = None
 
@@ -57,6 +59,12 @@ class Watch:
     groups: dict[Group, Known] = field(default_factory=dict)
     checked_ns: int = -1
     version: int = -1
+
+    def change(self, condition: Threshold) -> None:
+        """Go on with a changed condition: what was found before says nothing of it."""
+        self.condition, self.version = condition, -1
+        for known in self.groups.values():
+            known.fine_ns = None
 
 
 def is_due(watch: Watch, store: SeriesStore, now_ns: int) -> bool:
@@ -77,7 +85,9 @@ def observe(watch: Watch, store: SeriesStore, now_ns: int) -> None:
     for group, known in list(watch.groups.items()):
         if group in latest:
             known.is_met = False
-            if condition.violates(latest[group][0]):
+            if not condition.violates(latest[group][0]):
+                known.fine_ns = now_ns
+            elif known.fine_ns is None or now_ns - known.fine_ns >= condition.duration_ns:
                 candidates[group] = False
         elif condition.missing == "ACTIVE":
             known.is_met = False

@@ -7,7 +7,7 @@ from typing import Any
 from google.cloud.monitoring_v3 import types
 
 from ..rpc_error import RpcError
-from . import names, pages, policy_rules
+from . import names, pages, policy_rules, state
 from .alerts import Alert, Alerts
 from .conditions import Threshold
 from .evaluation import Watch, close_all, is_due, observe, settle
@@ -187,6 +187,34 @@ class AlertPolicyService:
                 for watch in due:
                     observe(watch, store, now_ns)
                 settle(policy.message, policy.watches, self._alerts_of(project), now_ns)
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            "made": self._made,
+            "alerts": {project: alerts.dump() for project, alerts in self._alerts.items()},
+            "policies": {
+                project: [state.dump_policy(policy.message, policy.watches) for policy in policies.values()]
+                for project, policies in self._policies.items()
+            },
+        }
+
+    def load(self, value: dict[str, Any]) -> None:
+        """Take back what ``dump`` gave; the metrics that policies name must be there already."""
+        self._made = int(value["made"])
+        for project, alerts in value["alerts"].items():
+            self._alerts_of(project).load(alerts)
+        metrics = self._cloud.service(MetricService)
+        for project, policies in value["policies"].items():
+            held = self._policies.setdefault(project, {})
+            for content in policies:
+                message = state.load_policy(content)
+                try:
+                    thresholds = policy_rules.check(message, project, metrics)
+                except RpcError:  # its metric was deleted since: as there, it stays and opens nothing
+                    thresholds = ()
+                policy = Policy(message, thresholds)
+                state.load_watches(content, policy.watches, self._alerts_of(project))
+                held[message.name] = policy
 
     def _complete(self, policy: Any, project: str) -> tuple[Threshold, ...]:
         """Name the conditions, fill in defaults and check everything."""

@@ -88,6 +88,18 @@ class Alerts:
         self._made += 1
         return f"projects/{self._project}/alerts/0.{self._made:012x}"
 
+    def dump(self) -> dict[str, Any]:
+        return {"made": self._made, "alerts": list(self._by_name.values())}
+
+    def load(self, value: dict[str, Any]) -> None:
+        """Take back what ``dump`` gave."""
+        self._by_name = {alert["name"]: alert for alert in value["alerts"]}
+        self._made = int(value["made"])
+
+    def held(self, name: str) -> Alert:
+        """The alert itself, for the evaluation to change."""
+        return self._by_name[name]
+
     def get(self, name: str) -> Alert:
         alert = self._by_name.get(name)
         if alert is None:

@@ -50,6 +50,10 @@ class Descriptors:
     def get(self, metric_type: str) -> Entry | None:
         return self._entries.get(metric_type)
 
+    def restore(self, message: Any, created_ns: int) -> None:
+        """Take in a descriptor that was checked when it was created."""
+        self._entries[message.type] = Entry(message, {label.key for label in message.labels}, created_ns)
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(self._entries.values())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import names, pages, resources
+from . import names, pages, resources, state
 from .descriptors import Descriptors, Entry, unknown
 from .filters import compile_filter
 from .messages import (
@@ -57,6 +57,17 @@ class MetricService:
             return None
         delay_ns = round(self._cloud.settings.descriptor_delay_s * 1e9)
         return entry.message if self._cloud.clock.now_ns() >= entry.created_ns + delay_ns else None
+
+    def dump(self) -> dict[str, Any]:
+        return {
+            name: state.dump_project(held.descriptors, held.series) for name, held in self._projects.items()
+        }
+
+    def load(self, value: dict[str, Any]) -> None:
+        """Take back what ``dump`` gave."""
+        for name, content in value.items():
+            held = self.project(name)
+            state.load_project(content, held.descriptors, held.series, self._cloud.clock.now_ns())
 
     def CreateMetricDescriptor(self, request: Any, context: Any = None) -> Any:
         project = self.project(names.project_of(request.name))

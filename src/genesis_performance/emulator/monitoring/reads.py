@@ -17,7 +17,7 @@ from .distribution import write as write_distribution
 from .filters import compile_filter
 from .messages import BOOL, DOUBLE, INT64, STRING, ListTimeSeriesResponse, set_ns, to_ns
 from .series import SeriesStore, Value
-from .streams import Stream
+from .streams import Source, Stream
 from .subjects import series_field
 
 MAX_PAGE = 100_000
@@ -105,13 +105,13 @@ def _page(request: Any, streams: Sequence[Stream], unit: str) -> Any:
         stream = streams[index]
         left = max(0, len(stream.ends) - skipped)
         if request.view == HEADERS:
-            _header(response.time_series.add(), stream, unit)
+            fill_header(response.time_series.add(), stream, unit)
             taken, cost = left, 1
         elif left > room and room < size:
             break  # the series fits on the next page, or fills it
         else:
             taken = cost = min(left, room)
-            _points(_header(response.time_series.add(), stream, unit), stream, skipped, taken)
+            fill_points(fill_header(response.time_series.add(), stream, unit), stream, skipped, taken)
         room -= cost
         index, skipped = (index + 1, 0) if taken == left else (index, skipped + taken)
     if index < len(streams):
@@ -119,7 +119,8 @@ def _page(request: Any, streams: Sequence[Stream], unit: str) -> Any:
     return response
 
 
-def _header(message: Any, stream: Stream, unit: str) -> Any:
+def fill_header(message: Any, stream: Source, unit: str) -> Any:
+    """Say in a TimeSeries what it is a series of."""
     message.metric.type = stream.metric_type
     message.metric.labels.update(stream.metric_labels)
     message.resource.type = stream.resource_type
@@ -130,13 +131,15 @@ def _header(message: Any, stream: Stream, unit: str) -> Any:
     return message
 
 
-def _points(message: Any, stream: Stream, skipped: int, count: int) -> None:
+def fill_points(message: Any, stream: Source, skipped: int, count: int) -> Any:
+    """Add ``count`` points to a TimeSeries, newest first."""
     newest = len(stream.ends) - 1 - skipped
     for at in range(newest, newest - count, -1):
         point = message.points.add()
         set_ns(point.interval.start_time, stream.starts[at])
         set_ns(point.interval.end_time, stream.ends[at])
         set_value(point.value, stream.value_type, stream.values[at])
+    return message
 
 
 def set_value(message: Any, value_type: int, value: Value) -> None:

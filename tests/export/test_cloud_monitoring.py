@@ -1,6 +1,7 @@
 """The sink against the emulator: Google's own client is in between."""
 
 import logging
+import sys
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -308,3 +309,39 @@ def test_export_goes_on_when_the_emulator_is_back(
     exporter.is_closed = True
     exporter._wake.set()
     close_all()
+
+
+def test_a_call_refused_whole_is_searched_for_the_culprit(
+    sink: CloudMonitoringSink, cloud: "RunningEmulator", clock: FakeClock
+) -> None:
+    cloud.fail(WRITE, "INVALID_ARGUMENT")
+    result = sink.write([count(clock, 1, operation=f"o{number}") for number in range(100)], timeout_s=10)
+    assert (result.sent, result.rejected) == (100, ())
+    assert cloud.calls()[WRITE] == 3
+
+
+def test_the_search_for_a_culprit_ends(
+    sink: CloudMonitoringSink, cloud: "RunningEmulator", clock: FakeClock
+) -> None:
+    cloud.fail(WRITE, "INVALID_ARGUMENT", times=None)
+    result = sink.write([count(clock, 1, operation=f"o{number}") for number in range(200)], timeout_s=20)
+    assert result.sent == 0
+    assert len(result.rejected) == 200
+    assert cloud.calls()[WRITE] < 150
+
+
+def test_without_the_google_package_points_are_kept_and_the_remedy_is_said(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud.monitoring_v3", None)
+    result = make_sink(clock).write([count(clock, 1, status="ok")], timeout_s=1)
+    assert len(result.retry) == 1
+    assert "pip install" in result.errors[0]
+
+
+def test_when_the_time_is_over_the_rest_comes_again(
+    sink: CloudMonitoringSink, cloud: "RunningEmulator", clock: FakeClock
+) -> None:
+    result = sink.write([count(clock, 1, status="ok")], timeout_s=0)
+    assert (result.sent, len(result.retry)) == (0, 1)
+    assert WRITE not in cloud.calls()

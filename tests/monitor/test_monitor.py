@@ -1,5 +1,6 @@
 import logging
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -56,7 +57,7 @@ def test_constructing_a_monitor_does_nothing(tmp_path: Path) -> None:
 def test_importing_the_monitor_loads_nothing_heavy() -> None:
     code = (
         "import sys, genesis_performance.monitor\n"
-        "print([m for m in ('google', 'grpc', 'numpy', 'asyncio', 'psutil', 'sqlite3') if m in sys.modules])"
+        "print([m for m in ('google', 'grpc', 'numpy', 'asyncio', 'psutil', 'rich') if m in sys.modules])"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.strip() == "[]"
@@ -471,3 +472,32 @@ def test_a_signal_that_records_while_recording_does_not_deadlock(monitor: Perfor
     with cell.lock:
         monitor.record_performance_metric("wait_ms", 1.0)
     assert monitor.health()["recorded"] == 1
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs interval timers")
+def test_a_signal_handler_that_records_and_flushes_in_the_middle_of_anything(
+    monitor: PerformanceMonitor, sink: MemorySink
+) -> None:
+    monitor.start()
+    handled = 0
+
+    def handle(_number: int, _frame: object) -> None:
+        nonlocal handled
+        handled += 1
+        monitor.record_performance_metric("in_handler", 1.0, {"n": chr(97 + handled % 26)})
+        if handled % 10 == 0:
+            monitor._open().exporter.begin_flush(1, final=False)
+
+    previous = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+    try:
+        for number in range(20_000):
+            labels = {"a": f"{chr(97 + number % 26)}{chr(97 + number // 26 % 26)}"}
+            monitor.record_performance_metric("in_main", 1.0, labels)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert handled > 0
+    assert monitor.flush(10)
+    counts = [one.points[0].value.count for (name, _), one in sink.series.items() if name == "in_main"]  # type: ignore[union-attr]
+    assert sum(counts) == 20_000

@@ -348,3 +348,28 @@ def test_forked_workers_send_their_own_and_nothing_twice(cloud: "RunningEmulator
     counts = [one.points[0].value.distribution_value.count for one in series("wait_ms")]
     assert sorted(counts) == [1, 2, 3]
     assert len({dict(one.resource.labels)["task_id"] for one in series("wait_ms")}) == 3
+
+
+def test_of_two_processes_that_make_one_policy_the_later_one_takes_its_own_back(
+    monitor: PerformanceMonitor,
+) -> None:
+    from genesis_performance.monitor.cloud_policies import CloudPolicies
+
+    alert = monitor.create_response_time_alert("api", 500)
+    (first,) = policies()
+    copy = type(first)(first)
+    copy.name = copy.conditions[0].name = ""
+    second = call("alert_policies", "create_alert_policy", {"name": "projects/p", "alert_policy": copy})
+    subject = CloudPolicies("p", monotonic=time.monotonic, sleep=time.sleep)
+    label = dict(first.user_labels)["genesis_alert"]
+    assert subject._the_only_one(label, second.name) == alert.resource_name
+    assert [one.name for one in policies()] == [alert.resource_name]
+
+
+def test_a_policy_deleted_by_hand_is_made_again(monitor: PerformanceMonitor) -> None:
+    first = monitor.create_response_time_alert("api", 500)
+    call("alert_policies", "delete_alert_policy", {"name": first.resource_name})
+    second = monitor.create_response_time_alert("api", 500)
+    assert [one.name for one in policies()] == [second.resource_name]
+    call("alert_policies", "delete_alert_policy", {"name": second.resource_name})
+    assert monitor.delete_alert(second)

@@ -30,7 +30,7 @@ class Ending(Protocol):
     def after_fork_in_child(self) -> None: ...
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _watched: weakref.WeakSet[Any] = weakref.WeakSet()
 _at_exit = False
 
@@ -76,7 +76,7 @@ def flush_at_sigterm(timeout_s: float = EXIT_TIMEOUT_S) -> None:
 
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603 - the parent's may be held by a thread that the child does not have
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for exporter in list(_watched):
         exporter.after_fork_in_child()
 

@@ -87,12 +87,12 @@ class Exporter:
     def _fresh(self) -> None:
         self.counts = ExportCounts()
         self._complaints = Complaints(log, clock=self.clock.monotonic)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # re-entrant: a signal handler flushes in the middle of anything
         self._wake = threading.Event()
         self._flushes: list[_Flush] = []
         self._thread: threading.Thread | None = None
         self._sink: Sink | None = None
-        self._sink_lock = threading.Lock()
+        self._sink_lock = threading.RLock()
 
     @property
     def is_running(self) -> bool:

@@ -16,7 +16,11 @@ class SeriesBudget:
     def __init__(self, max_series: int) -> None:
         self.max_series = max_series
         self.used = 0
-        self._lock = threading.Lock()
+        self.after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        """A lock of its own: the parent's may be held by a thread that the child does not have."""
+        self._lock = threading.RLock()  # re-entrant, as a signal handler may record too
 
     def take(self, count: int = 1) -> bool:
         """True when ``count`` more series may be started."""

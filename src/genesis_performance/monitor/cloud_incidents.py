@@ -60,7 +60,7 @@ class CloudIncidents:
         self._complaints = complaints
         self._monotonic = monotonic
         self._unix_ns = unix_ns
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._asked_at = -math.inf
         self._kept: dict[str, PerformanceIncident] = {}  # by the alert's resource name
 
@@ -87,15 +87,15 @@ class CloudIncidents:
         ours = {alert.resource_name: alert for alert in self._alerts() if alert.resource_name}
         if not ours:
             return
-        read = list(listed(self.project, timeout_s=SYNC_TIMEOUT_S))
-        measured: dict[str, Mapping[str, float]] = {}
+        read = [
+            (found, alert)
+            for found in listed(self.project, timeout_s=SYNC_TIMEOUT_S)
+            if (alert := ours.get(_text(found.get("policy"), "name"))) is not None
+        ]
+        open_now = {alert.name: alert for found, alert in read if _text(found, "state") == OPEN}
+        measured = {name: self._measured(alert) for name, alert in open_now.items()}
         with self._lock:
-            for found in read:
-                alert = ours.get(_text(found.get("policy"), "name"))
-                if alert is None:
-                    continue
-                if _text(found, "state") == OPEN and alert.name not in measured:
-                    measured[alert.name] = self._measured(alert)
+            for found, alert in read:
                 self._take(found, alert, measured.get(alert.name, {}))
 
     def merged(self, local: list[PerformanceIncident]) -> list[PerformanceIncident]:
@@ -107,7 +107,7 @@ class CloudIncidents:
         return sorted([*local, *others], key=lambda one: (one.opened_unix_ns, one.id))
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _take(self, found: Mapping[str, Any], alert: PerformanceAlert, values: Mapping[str, float]) -> None:
         name = _text(found, "name")
@@ -139,7 +139,7 @@ class CloudIncidents:
         return closed_ns is not None and closed_ns > self._unix_ns() - 3_600_000_000_000
 
     def _measured(self, alert: PerformanceAlert) -> Mapping[str, float]:
-        """The newest values of the condition by operation; none when they can not be read: the list has none."""
+        """The newest values of the condition by operation; the list has none."""
         try:
             return measure(
                 self.project, self._prefix, alert, now_unix_ns=self._unix_ns(), timeout_s=SYNC_TIMEOUT_S

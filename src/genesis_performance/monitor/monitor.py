@@ -73,7 +73,7 @@ class PerformanceMonitor:
         self._store = store
         self._sink = sink
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._pipeline: Pipeline | None = None
         self._watch: Watch | None = None
         self._records: MonitorRecords | None = None
@@ -250,6 +250,10 @@ class PerformanceMonitor:
             return self._health_of(self._last)
         return self._health_of(self._pipeline)
 
+    def after_fork_in_child(self) -> None:
+        """Called by the pipeline: the parent's lock may be held by a thread that the child does not have."""
+        self._lock = threading.RLock()
+
     def __enter__(self) -> Self:
         return self
 
@@ -272,16 +276,27 @@ class PerformanceMonitor:
             if self._is_closed:
                 raise StateError("this monitor is closed; make a new one")
             if self._pipeline is None:
-                section = settings().monitoring
-                destination = Destination(
-                    project=configured_project(self._project),
-                    prefix=self._prefix or section.metric_prefix,
-                    service=self._service,
-                    environment=self._environment,
-                    sink=section.sink,
-                )
-                self._pipeline = join(destination, sink=self._sink, clock=self._clock)
+                self._keep(self._joined())
+            assert self._pipeline is not None
             return self._pipeline
+
+    def _joined(self) -> Pipeline:
+        section = settings().monitoring
+        destination = Destination(
+            project=configured_project(self._project),
+            prefix=self._prefix or section.metric_prefix,
+            service=self._service,
+            environment=self._environment,
+            sink=section.sink,
+        )
+        return join(destination, sink=self._sink, clock=self._clock)
+
+    def _keep(self, pipeline: Pipeline) -> None:
+        if self._pipeline is None:
+            self._pipeline = pipeline
+            pipeline.restarts(self)
+        else:  # a signal handler recorded meanwhile, and was first
+            pipeline.users -= 1
 
     def _buffer(self) -> MetricBuffer | None:
         """Where values are recorded; None, and counted, when there is no place for them."""

@@ -85,7 +85,7 @@ class Pipeline:
         )
         self._process: ProcessSeries | None = None
         self._given_sink = sink
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._forked: weakref.WeakSet[Restarting] = weakref.WeakSet()
         self._ticks: list[Callable[[], object]] = []
         self.exporter = Exporter(
@@ -175,7 +175,8 @@ class Pipeline:
         return sink
 
     def _after_fork(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self.budget.after_fork_in_child()
         self.buffer.reset()
         self._operations.reset()
         self._process = None
@@ -185,7 +186,7 @@ class Pipeline:
 
 _SINK_NAMES = {"CloudMonitoringSink": "cloud_monitoring", "MemorySink": "memory", "NoSink": "none"}
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _pipelines: weakref.WeakValueDictionary[Destination, Pipeline] = weakref.WeakValueDictionary()
 
 
@@ -219,7 +220,7 @@ def leave(pipeline: Pipeline, timeout_s: float) -> bool:
 
 def _after_fork_in_child() -> None:
     global _lock  # noqa: PLW0603 - the parent's may be held by a thread that the child does not have
-    _lock = threading.Lock()
+    _lock = threading.RLock()
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -38,7 +38,7 @@ class MonitorRecords:
         self._raises = raises
         self._opened: Store | None = None
         self._complaints = complaints
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self.failures = 0
 
     def put_alert(self, alert: PerformanceAlert) -> None:
@@ -64,7 +64,7 @@ class MonitorRecords:
             opened.close()
 
     def after_fork_in_child(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def _put(self, kind: str, key: str, value: object) -> None:
         from ..storage import to_body

@@ -69,11 +69,22 @@ def test_two_hundred_errors_of_their_own_arrive(client):
         client.create_time_series(request=create(items))
 
 
+def test_foreign_labels_in_errors_of_storage_arrive(client):
+    now = time.time()
+    items = [
+        series(1.0, now, labels={"k": "日" * 1000}, resource="generic_node", resource_labels=node)
+        for node in ({"location": "global", "namespace": "日" * 1000, "node_id": str(n)} for n in range(50))
+    ]
+    client.create_time_series(request=create(items))
+    with pytest.raises(exceptions.InvalidArgument, match="Points must be written in order"):
+        client.create_time_series(request=create(items))
+
+
 def test_long_and_foreign_text_in_a_refusal_arrives(client):
     with pytest.raises(exceptions.InvalidArgument):
         list(client.list_time_series(request=query(1, 2, where="日" * 100_000)))
     with pytest.raises(exceptions.InvalidArgument):
-        client.get_metric_descriptor(name="日" * 1000)
+        client.get_metric_descriptor(name="日" * 500)
 
 
 def test_descriptors_live_and_die(client):

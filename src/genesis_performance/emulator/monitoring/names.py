@@ -16,7 +16,7 @@ MAX_LABELS = 30
 MAX_PROMETHEUS_LABELS = 200
 MAX_LABEL_KEY_CHARS = 100
 MAX_LABEL_VALUE_CHARS = 1024
-MAX_QUOTED_CHARS = 300
+MAX_QUOTED_BYTES = 300
 
 WRITABLE_DOMAINS = (
     "custom.googleapis.com",
@@ -41,9 +41,10 @@ def not_found(name: str) -> RpcError:
     return RpcError("NOT_FOUND", f'Requested entity was not found: "{short(name)}".')
 
 
-def short(text: str, limit: int = MAX_QUOTED_CHARS) -> str:
+def short(text: str, limit: int = MAX_QUOTED_BYTES) -> str:
     """Text for an error message: a status travels in HTTP/2 trailers, which hold 8 KiB in all."""
-    return text if len(text) <= limit else f"{text[:limit]}..."
+    content = text.encode("utf-8")
+    return text if len(content) <= limit else f"{content[:limit].decode('utf-8', 'ignore')}..."
 
 
 def project_of(name: str, field: str = "name") -> str:

@@ -31,7 +31,7 @@ from .series import SECOND_NS, Identity, Series, SeriesStore, Value, WriteError,
 MAX_SERIES = 200
 PAST_NS = 25 * 3600 * SECOND_NS
 FUTURE_NS = 5 * 60 * SECOND_NS
-MAX_MESSAGE_CHARS = 1500  # the status travels twice in trailers of 8 KiB
+MAX_MESSAGE_BYTES = 1500  # travels twice in trailers of 8 KiB, once with three bytes for one
 
 _VALUE_TYPES = {
     "double_value": DOUBLE,
@@ -269,13 +269,14 @@ def _refusal(written: Any, failures: list[tuple[int, WriteError, Identity | None
             group = (error.text,)
         groups.setdefault(group, []).append((index, error, identity))
     parts: list[str] = []
-    room = MAX_MESSAGE_CHARS
+    room = MAX_MESSAGE_BYTES
     for members in groups.values():
         part = _describe(members)
-        if parts and len(part) > room:
+        size = len(part.encode("utf-8"))
+        if parts and size > room:
             parts.append(f"and {len(groups) - len(parts)} more kinds of error.")
             break
-        room -= len(part)
+        room -= size
         parts.append(part)
     total = sum(len(item.points) for item in written)
     summary = CreateTimeSeriesSummary(

@@ -1,4 +1,4 @@
-"""A local Google Cloud for tests and demos: the official wire protocol, the documented limits, planted faults."""
+"""A local Google Cloud for tests and demos: the official protocol, the documented limits, planted faults."""
 
 from .running import RunningEmulator, SpawnedEmulator, running_emulator, spawn_emulator
 

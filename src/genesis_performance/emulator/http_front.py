@@ -1,0 +1,174 @@
+"""The HTTP front of a cloud: the control API for tests, and the REST methods that have no gRPC twin."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from genesis_performance.errors import InvalidInputError
+
+from .cloud import Cloud
+from .dispatch import answer
+from .rpc_error import RpcError
+
+ALERTS = "google.monitoring.v3.AlertPolicyService"
+MAX_BODY_BYTES = 1 << 20
+
+HTTP_STATUS = {  # of google.rpc.Code, as its own comments state them
+    "CANCELLED": 499,
+    "INVALID_ARGUMENT": 400,
+    "DEADLINE_EXCEEDED": 504,
+    "NOT_FOUND": 404,
+    "ALREADY_EXISTS": 409,
+    "PERMISSION_DENIED": 403,
+    "UNAUTHENTICATED": 401,
+    "RESOURCE_EXHAUSTED": 429,
+    "FAILED_PRECONDITION": 400,
+    "ABORTED": 409,
+    "OUT_OF_RANGE": 400,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+}
+
+
+def application(cloud: Cloud) -> Starlette:
+    """The ASGI application of ``cloud``."""
+    front = _Front(cloud)
+    return Starlette(
+        routes=[
+            Route("/healthz", front.health),
+            Route("/control/faults", front.plant_fault, methods=["POST"]),
+            Route("/control/faults", front.list_faults, methods=["GET"]),
+            Route("/control/faults", front.clear_faults, methods=["DELETE"]),
+            Route("/control/clock", front.set_clock, methods=["POST"]),
+            Route("/control/clock", front.get_clock, methods=["GET"]),
+            Route("/control/calls", front.calls, methods=["GET"]),
+            Route("/control/alerts", front.inject_alert, methods=["POST"]),
+            Route("/v3/projects/{project}/alerts", front.list_alerts, methods=["GET"]),
+            Route("/v3/projects/{project}/alerts/{alert}", front.get_alert, methods=["GET"]),
+        ],
+        exception_handlers={
+            InvalidInputError: _say_bad_request,
+            RpcError: _say_status,
+            HTTPException: _say_http,
+        },
+    )
+
+
+class _Front:
+    def __init__(self, cloud: Cloud) -> None:
+        self._cloud = cloud
+
+    async def health(self, _request: Request) -> JSONResponse:
+        return JSONResponse({"ok": True, "internal_errors": self._cloud.internal_errors})
+
+    async def plant_fault(self, request: Request) -> JSONResponse:
+        fault = self._cloud.faults.add(await _body(request))
+        return JSONResponse(
+            {name: getattr(fault, name) for name in ("method", "code", "times", "delay_ms", "probability")}
+        )
+
+    async def list_faults(self, _request: Request) -> JSONResponse:
+        return JSONResponse(self._cloud.faults.list())
+
+    async def clear_faults(self, _request: Request) -> JSONResponse:
+        return JSONResponse({"cleared": self._cloud.faults.clear()})
+
+    async def set_clock(self, request: Request) -> JSONResponse:
+        fields = await _body(request)
+        unknown = sorted(set(fields) - {"advance_s", "freeze"})
+        if unknown or not fields:
+            raise InvalidInputError('the clock takes {"advance_s": SECONDS} and {"freeze": true or false}')
+        advance_s, freeze = fields.get("advance_s", 0), fields.get("freeze")
+        if isinstance(advance_s, bool) or not isinstance(advance_s, int | float) or not 0 <= advance_s <= 1e9:
+            raise InvalidInputError(f"advance_s is {advance_s!r}; it must be seconds, from 0 to 1e9")
+        if freeze is not None and not isinstance(freeze, bool):
+            raise InvalidInputError(f"freeze is {freeze!r}; it must be true or false")
+        if freeze is not None:
+            self._cloud.clock.freeze(freeze)
+        self._cloud.clock.advance(advance_s)
+        self._cloud.tick()
+        return await self.get_clock(request)
+
+    async def get_clock(self, _request: Request) -> JSONResponse:
+        now_s = self._cloud.clock.now_ns() / 1e9
+        now = datetime.fromtimestamp(now_s, UTC).isoformat()
+        return JSONResponse({"now": now, "now_s": now_s, "frozen": self._cloud.clock.is_frozen})
+
+    async def calls(self, _request: Request) -> JSONResponse:
+        return JSONResponse(dict(sorted(self._cloud.calls.items())))
+
+    async def inject_alert(self, request: Request) -> JSONResponse:
+        alert = await _body(request)
+        injected = await self._rest("google.monitoring.v3.AlertService/(control)", "inject_alert", alert)
+        return JSONResponse(injected)
+
+    async def list_alerts(self, request: Request) -> JSONResponse:
+        query = request.query_params
+        page_size = query.get("pageSize", "0")
+        if not page_size.isascii() or not page_size.isdigit():
+            raise RpcError("INVALID_ARGUMENT", f"Invalid value at 'page_size' (TYPE_INT32), \"{page_size}\"")
+        return JSONResponse(
+            await self._rest(
+                "google.monitoring.v3.AlertService/ListAlerts",
+                "list_alerts",
+                f"projects/{request.path_params['project']}",
+                query.get("filter", ""),
+                int(page_size),
+                query.get("pageToken", ""),
+                query.get("orderBy", ""),
+            )
+        )
+
+    async def get_alert(self, request: Request) -> JSONResponse:
+        name = "projects/{project}/alerts/{alert}".format(**request.path_params)
+        return JSONResponse(await self._rest("google.monitoring.v3.AlertService/GetAlert", "get_alert", name))
+
+    async def _rest(self, path: str, function: str, *arguments: Any) -> Any:
+        alerts = self._cloud.services.get(ALERTS)
+        if alerts is None:
+            raise RpcError("UNIMPLEMENTED", f"{path} is not emulated.")
+        self._cloud.tick()  # an answer is as of now, not as of the last tick
+        return await answer(self._cloud, path, lambda: getattr(alerts, function)(*arguments))
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """The request's JSON object, or an error that says what is wrong with it."""
+    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
+        raise InvalidInputError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    try:
+        fields = json.loads(await request.body())
+    except (ValueError, RecursionError) as error:
+        raise InvalidInputError(f"the body is not JSON: {error}") from None
+    if not isinstance(fields, dict):
+        raise InvalidInputError(f"the body must be a JSON object, not {type(fields).__name__}")
+    return fields
+
+
+def _error(http_status: int, status: str, message: str) -> JSONResponse:
+    return JSONResponse(
+        {"error": {"code": http_status, "message": message, "status": status}}, status_code=http_status
+    )
+
+
+async def _say_bad_request(_request: Request, error: Exception) -> JSONResponse:
+    return _error(400, "INVALID_ARGUMENT", str(error))
+
+
+async def _say_status(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RpcError)
+    return _error(HTTP_STATUS.get(error.code, 500), error.code, error.message)
+
+
+async def _say_http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    text = f"{request.method} {request.url.path}: {HTTPStatus(error.status_code).phrase}"
+    return _error(error.status_code, "NOT_FOUND" if error.status_code == 404 else "UNIMPLEMENTED", text)

@@ -35,9 +35,9 @@ def command(
 ) -> None:
     if context.invoked_subcommand is not None:
         return
-    from genesis_performance.emulator.cloud import Settings
-    from genesis_performance.emulator.process import serve_until_stopped
-    from genesis_performance.errors import EmulatorError
+    from ..emulator.cloud import Settings
+    from ..emulator.process import serve_until_stopped
+    from ..errors import EmulatorError
 
     try:
         serve_until_stopped(

@@ -6,8 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from genesis_performance.errors import GenesisPerformanceError
-
+from ..errors import GenesisPerformanceError
 from .process import serve_until_stopped
 
 arguments = json.loads(sys.argv[1])

@@ -14,8 +14,7 @@ from typing import Any
 
 import grpc
 
-from genesis_performance.errors import InvalidInputError
-
+from ..errors import InvalidInputError
 from . import method_table
 
 CODES = tuple(code.name for code in grpc.StatusCode)

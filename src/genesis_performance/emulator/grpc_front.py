@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any
+from urllib.parse import quote
 
 import grpc
 from google.rpc import status_pb2
@@ -12,6 +13,8 @@ from . import method_table
 from .cloud import Cloud
 from .dispatch import answer
 from .rpc_error import RpcError
+
+MAX_MESSAGE_BYTES = 3000
 
 
 class Front(grpc.GenericRpcHandler):
@@ -57,10 +60,18 @@ def _unwritten(method: method_table.Method) -> Callable[[Any, Any], Any]:
 
 async def _abort(context: Any, error: RpcError) -> None:
     code = grpc.StatusCode[error.code]
+    message = _fitting(error.message)
     trailer: tuple[tuple[str, bytes], ...] = ()
     if error.details:
-        status = status_pb2.Status(code=code.value[0], message=error.message)
+        status = status_pb2.Status(code=code.value[0], message=message)
         for detail in error.details:
             status.details.add().Pack(detail)
         trailer = (("grpc-status-details-bin", status.SerializeToString()),)
-    await context.abort(code, error.message, trailer)
+    await context.abort(code, message, trailer)
+
+
+def _fitting(message: str) -> str:
+    """A message that the trailers can carry: they hold 8 KiB, and other alphabets travel percent-encoded."""
+    while len(quote(message)) > MAX_MESSAGE_BYTES:
+        message = f"{message[: len(message) * 3 // 4]}..."
+    return message

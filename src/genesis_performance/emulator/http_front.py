@@ -13,8 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from genesis_performance.errors import InvalidInputError
-
+from ..errors import InvalidInputError
 from .cloud import Cloud
 from .dispatch import answer
 from .rpc_error import RpcError

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from genesis_performance.errors import UnknownNameError
+from ..errors import UnknownNameError
 
 CLIENT_PACKAGES = (
     "google.cloud.secretmanager_v1",

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from genesis_performance.errors import EmulatorError
+from ..errors import EmulatorError
 
 if TYPE_CHECKING:
     from .clock import Clock

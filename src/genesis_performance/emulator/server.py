@@ -14,8 +14,7 @@ from typing import Any
 import grpc
 import uvicorn
 
-from genesis_performance.errors import EmulatorError
-
+from ..errors import EmulatorError
 from .cloud import Cloud
 from .grpc_front import Front
 from .http_front import application

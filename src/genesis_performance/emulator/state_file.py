@@ -10,8 +10,7 @@ import json
 import os
 from pathlib import Path
 
-from genesis_performance.errors import EmulatorError
-
+from ..errors import EmulatorError
 from .cloud import Cloud
 
 FORMAT = 1

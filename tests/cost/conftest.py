@@ -14,7 +14,7 @@ import duckdb
 import pytest
 
 from genesis_performance import config, gcp
-from genesis_performance.config.load import VARIABLES
+from genesis_performance.config.loading import VARIABLES
 from genesis_performance.cost import CostOptimizationMonitor
 from genesis_performance.gcp import project
 

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from genesis_performance import config, gcp
-from genesis_performance.config.load import VARIABLES
+from genesis_performance.config.loading import VARIABLES
 from genesis_performance.gcp import project
 
 

@@ -18,7 +18,7 @@ from genesis_performance.errors import (
     CloudNotFoundError,
     CloudUnavailableError,
 )
-from genesis_performance.gcp.call import Attempt
+from genesis_performance.gcp.calling import Attempt
 
 CODE = grpc.StatusCode
 SECRET = secretmanager_v1.Secret(name="projects/p/secrets/s")

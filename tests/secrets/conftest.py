@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from genesis_performance import config, gcp
-from genesis_performance.config.load import VARIABLES
+from genesis_performance.config.loading import VARIABLES
 from genesis_performance.errors import CloudConflictError, CloudNotFoundError
 from genesis_performance.gcp.secret_version import SecretVersion
 from genesis_performance.secrets import OptimizedSecretManager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import ConfigurationError
-from .load import settings
+from .loading import settings
 
 
 def project_argument(gcp_project_id: str | None, project_id: str | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar
 
@@ -45,6 +44,8 @@ def field_type(section: type[Section], name: str) -> Any:
 
 def unknown_key(path: str, known: Iterable[str], where: str) -> ConfigurationError:
     """The error for a key that does not exist, with the nearest that does."""
+    import difflib  # only an error needs it, and every cold start would pay for it
+
     known = sorted(known)
     name = path.rpartition(".")[2]
     nearest = difflib.get_close_matches(name, known, n=1)

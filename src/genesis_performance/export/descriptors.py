@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..gcp.call import call
+from ..gcp.calling import call
 from ..model.series import Metric
 from .messages import descriptor_request
 

@@ -1,6 +1,6 @@
 """The only door to Google Cloud: clients, calls, errors, project and credentials."""
 
-from .call import acall, aeach, call, each
+from .calling import acall, aeach, call, each
 from .clients import client, close_all
 from .project import credentials_available, resolve_project
 

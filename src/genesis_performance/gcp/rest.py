@@ -16,7 +16,7 @@ from typing import Any
 
 from ..config import settings
 from ..errors import CloudError, ConfigurationError
-from .call import Attempt
+from .calling import Attempt
 from .clients import endpoint_of, user_agent
 from .errors import HTTP_CODES, made, translate
 from .project import credentials

@@ -10,7 +10,7 @@ import logging
 from typing import NamedTuple
 
 from ..errors import CloudError, MissingDependencyError
-from .call import call
+from .calling import call
 
 _PACKAGE = "google.cloud.secretmanager_v1.services.secret_manager_service"
 _LOGGERS = tuple(

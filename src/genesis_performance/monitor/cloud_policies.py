@@ -62,7 +62,7 @@ class CloudPolicies:
 
     def ours(self) -> list[Any]:
         """Every policy that carries our ownership label."""
-        from ..gcp.call import each
+        from ..gcp.calling import each
 
         found = each(
             "alert_policies", "list_alert_policies", {"name": f"projects/{self.project}", "filter": OURS}
@@ -72,7 +72,7 @@ class CloudPolicies:
 
     def delete(self, name: str) -> bool:
         """Delete a policy of ours; False when it is gone already or not ours."""
-        from ..gcp.call import call
+        from ..gcp.calling import call
 
         if name not in {one.name for one in self.ours()}:
             return False
@@ -98,7 +98,7 @@ class CloudPolicies:
         return str(kept.name)
 
     def _until_the_metric_is_known(self, method: str, request: dict[str, Any], timeout_s: float) -> Any:
-        from ..gcp.call import call
+        from ..gcp.calling import call
 
         ends = self._monotonic() + timeout_s
         pause_s = FIRST_PAUSE_S

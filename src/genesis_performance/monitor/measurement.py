@@ -34,7 +34,7 @@ def measure(
 def _newest(
     project: str, text: str, alert: PerformanceAlert, now_s: int, timeout_s: float | None
 ) -> dict[str, float]:
-    from ..gcp.call import each
+    from ..gcp.calling import each
 
     request: dict[str, Any] = {
         "name": f"projects/{project}",

@@ -52,7 +52,7 @@ def metrics(project: str, prefix: str) -> list[SentMetric]:
     Raises:
         CloudError: it could not be read.
     """
-    from ..gcp.call import each
+    from ..gcp.calling import each
 
     above = metric_type(prefix, "")
     request = {"name": f"projects/{project}", "filter": f'metric.type = starts_with("{above}")'}
@@ -124,7 +124,7 @@ def _quantiles(project: str, prefix: str, service: str | None, percent: int) -> 
 def _newest(
     project: str, text: str, aggregation: dict[str, Any], groups: tuple[str, ...]
 ) -> dict[tuple[str, ...], float]:
-    from ..gcp.call import each
+    from ..gcp.calling import each
 
     now_s = int(time.time()) + 1  # the second that is not over yet too
     request = {

@@ -1,0 +1,6 @@
+"""Sessions, samplers and findings of the profiler."""
+
+from ..config.profiler import ProfilerConfig
+from .profiler import PerformanceProfiler
+
+__all__ = ["PerformanceProfiler", "ProfilerConfig"]

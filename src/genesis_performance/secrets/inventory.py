@@ -36,7 +36,7 @@ def kept_secrets(project: str, location: str | None = None) -> Iterator[KeptSecr
     Raises:
         CloudError: the project does not exist, or may not be listed.
     """
-    from ..gcp.call import each
+    from ..gcp.calling import each
     from ..gcp.clients import GLOBAL
 
     parent = f"projects/{project}" + (f"/locations/{location}" if location else "")

@@ -29,7 +29,8 @@ from .reading import Access, access_over_grpc
 from .recommendations import CostRecommendation, access_facts, cost_recommendations
 from .report import PerformanceReport, performance_report
 
-READ = "secret read"  # kind of the calls noted in the current operation
+READ = "secret read"  # kinds of the calls noted in the current operation
+CACHED = "cached secret"  # costs nothing, so it is told apart from a read
 
 _living: weakref.WeakSet[OptimizedSecretManager] = weakref.WeakSet()
 
@@ -216,7 +217,7 @@ class OptimizedSecretManager:
             return None
         slot.hits += 1
         slot.used_at = now
-        note_call(READ, slot.label, 0)
+        note_call(CACHED, slot.label, 0)
         return entry
 
     def _read(self, name: str, version: str) -> Entry:

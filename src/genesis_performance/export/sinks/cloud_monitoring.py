@@ -22,7 +22,7 @@ from ...errors import (
     CloudUnavailableError,
     GenesisPerformanceError,
 )
-from ...gcp.call import call
+from ...gcp.calling import call
 from ...model.series import Metric, Point, Series
 from ..descriptors import create_descriptor
 from ..labels import Labels

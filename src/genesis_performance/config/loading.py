@@ -13,8 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -29,6 +28,9 @@ from .regression import RegressionSection
 from .secret_manager import SecretManagerSection
 from .section import Section, field_names, field_type, from_text, unknown_key
 from .storage import StorageSection
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +103,7 @@ def load(
         ConfigurationError: an unknown key, a wrong type or value, a file that can not be read.
     """
     environ = os.environ if environ is None else environ
-    values = _from_file(environ, directory or Path())
+    values = _from_file(environ, directory)
     values |= _from_environment(environ)
     for path, value in (arguments or {}).items():
         values[_known(path, "argument")] = _Value(value, "argument")
@@ -140,7 +142,10 @@ def _known(path: str, where: str) -> str:
     return path
 
 
-def _from_file(environ: Mapping[str, str], directory: Path) -> dict[str, _Value]:
+def _from_file(environ: Mapping[str, str], directory: Path | None) -> dict[str, _Value]:
+    from pathlib import Path
+
+    directory = directory or Path()
     named = environ.get(CONFIG_VARIABLE)
     if named:
         path = Path(named)
@@ -216,7 +221,7 @@ def _typed(path: str, text: str, variable: str) -> Any:
     return from_text(text, field_type(_BY_NAME[section], key), path, f"${variable}")
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal handler may ask for the settings while they are read
 _current: Settings | None = None
 
 

@@ -9,7 +9,6 @@ setting. Unknown keys are errors.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from collections.abc import Mapping
@@ -31,8 +30,6 @@ from .storage import StorageSection
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-log = logging.getLogger(__name__)
 
 SECTIONS: tuple[type[Section], ...] = (
     ProfilerConfig,
@@ -69,15 +66,15 @@ CONFIG_VARIABLE = "GENESIS_PERF_CONFIG"
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting. ``origins`` tells where each that is not a default came from."""
 
-    profiler: ProfilerConfig = ProfilerConfig()
-    benchmarks: BenchmarksSection = BenchmarksSection()
-    regression: RegressionSection = RegressionSection()
-    monitoring: MonitoringSection = MonitoringSection()
-    optimizer: OptimizerSection = OptimizerSection()
-    cost_optimization: CostOptimizationSection = CostOptimizationSection()
-    secret_manager: SecretManagerSection = SecretManagerSection()
-    storage: StorageSection = StorageSection()
-    gcp: GcpSection = GcpSection()
+    profiler: ProfilerConfig
+    benchmarks: BenchmarksSection
+    regression: RegressionSection
+    monitoring: MonitoringSection
+    optimizer: OptimizerSection
+    cost_optimization: CostOptimizationSection
+    secret_manager: SecretManagerSection
+    storage: StorageSection
+    gcp: GcpSection
     origins: Mapping[str, str] = {}
 
 
@@ -207,6 +204,9 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
         earlier = values.get(path)
         values[path] = _Value(_typed(path, text, variable), f"${variable}")
         if earlier is not None and earlier.value != values[path].value:
+            import logging  # a third of a cold start's import, for what most processes never say
+
+            log = logging.getLogger(__name__)
             log.warning("%s and $%s differ: %s wins", earlier.origin, variable, values[path].value)
     for variable in sorted(environ):
         if not variable.startswith(PREFIX):

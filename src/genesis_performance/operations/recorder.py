@@ -6,19 +6,18 @@ capped per process: a name made of raw ids ends in ``__other__`` instead of fill
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..model.operation import OVERFLOW_NAME, Histogram, OperationSnapshot, RepeatedCall
 from .cell import Cell
 from .current import UNKNOWN_SITE, Site
 from .execution import CPU_SAMPLE_MASK, NULL, Execution, NullExecution
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from ..model.operation import OperationSnapshot, RepeatedCall
 
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
@@ -128,6 +127,8 @@ class Recorder:
         return shard
 
     def _admit(self, key: Key) -> Key:
+        from ..model.operation import OVERFLOW_NAME  # the model is loaded when somebody reads
+
         overflow = (OVERFLOW_NAME, ())
         with self._lock:
             if key in self._admitted or len(self._admitted) < self._max_operations:
@@ -135,7 +136,7 @@ class Recorder:
                 return key
             self._refused += 1
             if self._refused == 1:
-                log.warning(
+                _warn(
                     "more than %d operations in this process; %r and later new names are recorded as %s. "
                     "Use the route template as name, or raise profiler.max_operations",
                     self._max_operations,
@@ -169,6 +170,8 @@ class Recorder:
 
     def repeated_calls(self) -> list[RepeatedCall]:
         """Calls that were made more than once within one execution, the most frequent first."""
+        from ..model.operation import RepeatedCall
+
         with self._lock:
             repeats = [
                 RepeatedCall(
@@ -196,7 +199,7 @@ class Recorder:
         """A fault of our own: counted, and logged once."""
         self.failures += 1
         if self.failures == 1:
-            log.warning(message, *values)
+            _warn(message, *values)
 
     def _totals(self) -> dict[Key, Cell]:
         running = sys._current_frames().keys()
@@ -212,6 +215,8 @@ class Recorder:
         return totals
 
     def _snapshot(self, key: Key, cell: Cell) -> OperationSnapshot:
+        from ..model.operation import Histogram, OperationSnapshot
+
         # The buckets decide the count, so that both agree although other threads write meanwhile.
         count = sum(cell.buckets.values())
         cpu_ns = None
@@ -240,3 +245,9 @@ def _add_all(totals: dict[Key, Cell], cells: dict[Key, Cell]) -> None:
         if total is None:
             total = totals[key] = Cell()
         total.add(cell)
+
+
+def _warn(message: str, *values: object) -> None:
+    import logging  # a third of a cold start's import, for what most processes never say
+
+    logging.getLogger(__name__).warning(message, *values)

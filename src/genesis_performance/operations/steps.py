@@ -7,7 +7,6 @@ the coroutine itself did.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from typing import Any
 
@@ -17,6 +16,8 @@ from .recorder import Recorder
 
 def recorded(recorder: Recorder, function: Callable[..., Any], name: str) -> Callable[..., Any]:
     """Wrap a function, coroutine function or generator function so that its calls are recorded."""
+    import inspect  # slow to import, and not every host decorates
+
     if inspect.iscoroutinefunction(function):
 
         @functools.wraps(function)

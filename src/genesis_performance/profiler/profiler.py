@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..config import settings
 from ..config.profiler import ProfilerConfig
 from ..errors import GenesisPerformanceError, InvalidInputError, StateError
 from ..operations import Execution, NullExecution, Recorder, recorded, register
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from ..model.profile import ProfileReport
     from ..storage import Store
     from .session import Session
-
-log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,7 +38,11 @@ class PerformanceProfiler:
     def __init__(self, config: ProfilerConfig | None = None, *, store: Store | str | None = None) -> None:
         if config is not None and not isinstance(config, ProfilerConfig):
             raise InvalidInputError(f"config is {config!r}; it must be a ProfilerConfig")
-        self.config = config or settings().profiler
+        if config is None:
+            from ..config import settings
+
+            config = settings().profiler
+        self.config = config
         self.recorder = Recorder(
             enabled=self.config.enabled,
             cpu=self.config.cpu,
@@ -148,6 +148,9 @@ class PerformanceProfiler:
             self._store.append(Kind.PROFILE, key, to_body(report))
             self._trim(self._store)
         except GenesisPerformanceError as error:
+            import logging  # not at the top: it is a third of a cold start's import
+
+            log = logging.getLogger(__name__)
             log.warning("profile %r is not kept: %s", report.profile_id, error)
 
     def _trim(self, store: Store) -> None:

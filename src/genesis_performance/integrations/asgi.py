@@ -1,8 +1,8 @@
 """ASGI middleware: every HTTP request of a FastAPI, Starlette or other ASGI application is an operation.
 
-An operation is called ``METHOD /route/{template}``. The template is looked up after the application ran, when
-the router has left it in the scope; a request that matched no route is ``METHOD <unmatched>``. The raw path is
-never a name: it holds ids and comes from outside.
+An operation is called ``METHOD /route/{template}``. The template is looked up after the application ran,
+when the router has left it in the scope; a request that matched no route is ``METHOD <unmatched>``. The raw path
+is never a name: it holds ids and comes from outside.
 
 The duration ends with the last body chunk, so streamed responses are measured whole and background tasks are
 not. Responses from 500 on count as errors. Nothing of ours ever raises into the application.
@@ -52,8 +52,8 @@ class PerformanceMiddleware:
     Args:
         app: the ASGI application within.
         profiler: records the operations; one of its own by default.
-        server_timing: send ``Server-Timing: app;dur=…`` (milliseconds to the first byte), which browsers show.
-            Switch it off where that tells strangers too much.
+        server_timing: send ``Server-Timing: app;dur=…`` (milliseconds to the first byte), which browsers
+            show. Switch it off where that tells strangers too much.
         operation_name: the route template of a finished request, for applications whose router leaves none in
             the scope; return ``""`` for the built-in look-up.
 
@@ -124,7 +124,7 @@ class PerformanceMiddleware:
     def _count_failure(self) -> None:
         self.failures += 1
         if self.failures == 1:
-            log.warning("requests can not be recorded; later failures are only counted", exc_info=True)
+            log.warning("requests can not be recorded; later failures are only counted", exc_info=True)  # noqa: LOG014
 
 
 class _Request:

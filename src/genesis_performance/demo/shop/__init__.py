@@ -1,0 +1,1 @@
+"""A small shop on FastAPI and SQLite: the application that the demo watches."""

@@ -1,0 +1,19 @@
+"""No test sees the settings, recorders or working directory of another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from genesis_performance import config
+from genesis_performance.operations import registry
+
+
+@pytest.fixture(autouse=True)
+def fresh_process_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Settings read anew, no recorder registered, files written to a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    registry._recorders.clear()
+    config.reset()
+    yield
+    config.reset()

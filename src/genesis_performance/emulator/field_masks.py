@@ -33,6 +33,12 @@ def update(
         _copy(target, source, parts, path)
 
 
+def field_of(message: Any, name: str) -> Any:
+    """The descriptor of a field, or ``None``; proto-plus calls ``type`` and the like ``type_``."""
+    fields = message.DESCRIPTOR.fields_by_name
+    return fields.get(name) or fields.get(f"{name}_")
+
+
 def replaceable(message: Any, fixed: Collection[str]) -> list[str]:
     """Every field that an update without a mask replaces."""
     return [field.name for field in message.DESCRIPTOR.fields if field.name not in fixed]
@@ -40,9 +46,10 @@ def replaceable(message: Any, fixed: Collection[str]) -> list[str]:
 
 def _copy(target: Any, source: Any, parts: list[str], path: str) -> None:
     name, rest = parts[0], parts[1:]
-    field = target.DESCRIPTOR.fields_by_name.get(name)
+    field = field_of(target, name)
     if field is None:
         raise RpcError("INVALID_ARGUMENT", f"Invalid field mask: there is no field '{path[:200]}'.")
+    name = field.name
     if not rest:
         _copy_field(target, source, name)
     elif field.message_type is not None and field.message_type.GetOptions().map_entry:

@@ -14,6 +14,7 @@ from typing import Any
 
 from google.protobuf import timestamp_pb2
 
+from .field_masks import field_of
 from .rpc_error import RpcError
 
 Matcher = Callable[[Any], bool]
@@ -114,11 +115,11 @@ class _Parser:
 
 def _comparison(message_type: Any, path: str, sign: str, right: str) -> Matcher:
     parts = path.split(".")
-    if message_type.DESCRIPTOR.fields_by_name.get(parts[0]) is None:
+    if field_of(message_type, parts[0]) is None:
         raise _wrong(f"there is no field '{path[:100]}'")
 
     def matches(message: Any) -> bool:
-        value = _value(message, parts)
+        value = value_at(message, parts)
         if sign == ":":
             return _has(value, right)
         if value is None:
@@ -132,17 +133,16 @@ def _comparison(message_type: Any, path: str, sign: str, right: str) -> Matcher:
     return matches
 
 
-def _value(holder: Any, parts: list[str]) -> Any:
+def value_at(holder: Any, parts: list[str]) -> Any:
     """What a path leads to; ``None`` where nothing is set. Enums are their names."""
     for index, part in enumerate(parts):
-        descriptor = getattr(holder, "DESCRIPTOR", None)
-        if descriptor is None:  # a map: the rest is one key, which may hold dots
+        if not hasattr(holder, "DESCRIPTOR"):  # a map: the rest is one key, which may hold dots
             key = ".".join(parts[index:])
             return holder[key] if hasattr(holder, "keys") and key in holder else None
-        field = descriptor.fields_by_name.get(part)
-        if field is None or (field.has_presence and not holder.HasField(part)):
+        field = field_of(holder, part)
+        if field is None or (field.has_presence and not holder.HasField(field.name)):
             return None
-        holder = getattr(holder, part)
+        holder = getattr(holder, field.name)
         if field.enum_type is not None and isinstance(holder, int):
             holder = field.enum_type.values_by_number[holder].name
     return holder

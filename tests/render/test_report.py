@@ -218,7 +218,7 @@ def test_the_page_is_well_formed_and_complete() -> None:
         "shop/pricing.py:48",
         "12 733 333 reads x 3.00 USD / 1 000 000",
         "38.20 USD a month (low 31.00 USD, high 44.10 USD)",
-        "1 hours",
+        "Effort1 hour",
         "almost certain that it is slower by more than 5.0 % (over 99.9 %)",
         "Can not be told from these measurements",
         "threshold 300 ms",

@@ -76,7 +76,8 @@ def verdict_words(value: RegressionResult) -> str:
 def _regression(value: RegressionResult) -> str:
     look = {Verdict.REGRESSED: "bad", Verdict.PASS: "good", Verdict.INCONCLUSIVE: "warn"}[value.verdict]
     tag = f'<span class="tag {look}">{escaped(value.verdict.value)}</span>'
-    severity = f" · severity {escaped(value.regression_severity.value)}" if value.has_regression else ""
+    size = f" severity {escaped(value.regression_severity.value)}"
+    severity = f'<span class="soft">{size}</span>' if value.has_regression else ""
     change = (
         f"{percent(value.change_ratio, sign=True)} "
         f"(95 % interval {percent(value.change_low, sign=True)} to {percent(value.change_high, sign=True)})"
@@ -134,7 +135,10 @@ def _recommendation(value: OptimizationRecommendation) -> str:
         f"{each.file}:{each.line}" if each.line else each.file for each in value.findings if each.file
     )
     reasons = "".join(f"<p>{escaped(each.reason, 1000)}</p>" for each in value.findings)
-    terms = [("About", escaped(value.resource)), ("Effort", f"{value.effort_hours:g} hours")]
+    terms = [
+        ("About", escaped(value.resource)),
+        ("Effort", f"{value.effort_hours:g} hour{'' if value.effort_hours == 1 else 's'}"),
+    ]
     if places:
         terms.insert(0, ("Where", " ".join(f"<code>{escaped(place)}</code>" for place in places)))
     if value.latency_gain_ms is not None:

@@ -208,16 +208,16 @@ class History:
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self.failures = 0
-        _histories.append(self)
 
     def start(self) -> None:
+        from .export.at_end import watch
+
+        watch(self)
         self._thread = threading.Thread(target=self._run, name="genesis-history", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
         """End the thread and write the last interval."""
-        if self in _histories:
-            _histories.remove(self)
         self._ended.set()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(self._interval_s)
@@ -278,21 +278,27 @@ class History:
             "pid": os.getpid(),
         }
 
+    # What export.at_end asks of whoever has something to write when the process ends or forks:
+
+    @property
+    def is_closed(self) -> bool:
+        return self._ended.is_set()
+
+    @property
+    def is_running(self) -> bool:
+        return self._thread is not None
+
+    def begin_flush(self, timeout_s: float, *, final: bool) -> None:
+        self.write()
+
+    def wait(self, flush: None, timeout_s: float) -> bool:
+        return True
+
     def after_fork_in_child(self) -> None:
         """The child has no thread and has recorded nothing yet."""
         self._lock = threading.RLock()
-        self._ended = threading.Event()
         self._last = {}
         self._begin_unix_ns = self._first_unix_ns = self._wall_clock_ns()
-        self.start()
-
-
-_histories: list[History] = []
-
-
-def _after_fork_in_child() -> None:
-    for history in _histories:
-        history.after_fork_in_child()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
+        if self.is_running and not self.is_closed:
+            self._ended = threading.Event()
+            self.start()

@@ -18,7 +18,8 @@ EXIT_TIMEOUT_S = 5.0
 class Ending(Protocol):
     """What an exporter lets be done to it here."""
 
-    is_closed: bool
+    @property
+    def is_closed(self) -> bool: ...
 
     @property
     def is_running(self) -> bool: ...

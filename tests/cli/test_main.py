@@ -1,0 +1,75 @@
+"""The command line as a whole: commands are found, errors are one line, settings can be seen."""
+
+import json
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from genesis_performance import cli
+from genesis_performance.cli.main import command
+
+NAMES = sorted(module.name for module in pkgutil.iter_modules(cli.__path__) if module.name != "main")
+
+
+def run(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "genesis_performance.cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_of_the_folder_is_a_command_with_help(name: str) -> None:
+    done = CliRunner().invoke(command, [name, "--help"])
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("Usage:")
+
+
+def test_help_lists_every_command() -> None:
+    shown = CliRunner().invoke(command, ["--help"]).output
+    assert [name for name in NAMES if name.replace("_", "-") not in shown] == []
+
+
+def test_an_unknown_command_is_a_usage_error() -> None:
+    assert CliRunner().invoke(command, ["nothing"]).exit_code == 2
+
+
+def test_the_version_is_the_package_s() -> None:
+    from genesis_performance import __version__
+
+    assert CliRunner().invoke(command, ["--version"]).output == f"genesis-perf {__version__}\n"
+
+
+def test_an_error_of_ours_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "performance_config.yaml").write_text("profiler: {cpus: never}")
+    done = run("config", "show", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "did you mean 'cpu'" in done.stderr
+
+
+def test_config_show_tells_where_a_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_CACHE_TTL", "7")
+    shown = CliRunner().invoke(command, ["config", "show", "--changed"]).output
+    assert shown.split() == ["secret_manager.cache_ttl_s", "7.0", "$SECRET_CACHE_TTL"]
+
+
+def test_config_show_as_json_holds_every_setting() -> None:
+    shown = json.loads(CliRunner().invoke(command, ["config", "show", "--json"]).output)
+    settings = {row["setting"]: row for row in shown["settings"]}
+    assert settings["profiler.cpu"] == {"setting": "profiler.cpu", "value": "sampled", "origin": "default"}
+    assert len(settings) > 40
+
+
+def test_config_show_without_changes_says_so() -> None:
+    assert (
+        CliRunner().invoke(command, ["config", "show", "--changed"]).output
+        == "every setting is the default\n"
+    )

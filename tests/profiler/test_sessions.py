@@ -1,0 +1,244 @@
+"""Profiling sessions: what a report holds, what a wrong call says, what is kept."""
+
+import asyncio
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from genesis_performance.config.profiler import ProfilerConfig
+from genesis_performance.errors import InvalidInputError, StateError
+from genesis_performance.model.profile import ProfileReport
+from genesis_performance.operations import note_call
+from genesis_performance.profiler import PerformanceProfiler
+from genesis_performance.storage import Kind, from_body, open_store
+
+FAST = ProfilerConfig(sampling_interval=0.01, enable_persistent_storage=False)
+
+
+@pytest.fixture
+def profiler() -> PerformanceProfiler:
+    return PerformanceProfiler(FAST)
+
+
+def test_making_a_profiler_starts_no_thread_and_writes_no_file(tmp_path: Path) -> None:
+    threads = threading.active_count()
+    PerformanceProfiler()
+    assert threading.active_count() == threads
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_report_holds_only_what_happened_within_the_session(profiler: PerformanceProfiler) -> None:
+    with profiler.profile_context("before"):
+        pass
+    profile_id = profiler.start_profiling()
+    with profiler.profile_context("within"):
+        pass
+    report = profiler.stop_profiling(profile_id)
+    assert [(operation.name, operation.count) for operation in report.operations] == [("within", 1)]
+
+
+def test_a_session_without_operations_says_so_and_averages_zero(profiler: PerformanceProfiler) -> None:
+    report = profiler.stop_profiling(profiler.start_profiling())
+    assert report.avg_duration_ms == 0.0
+    assert any("no operation" in note for note in report.notes)
+
+
+def test_resources_of_this_process_are_measured(profiler: PerformanceProfiler) -> None:
+    profile_id = profiler.start_profiling()
+    ends = time.monotonic() + 0.2
+    while time.monotonic() < ends:
+        sum(range(1000))
+    report = profiler.stop_profiling(profile_id)
+    assert report.avg_cpu_percent > 10
+    assert report.max_memory_bytes > 5 * 2**20
+    assert len(report.resources) >= 3
+
+
+def test_a_session_as_short_as_it_gets_has_a_sample(profiler: PerformanceProfiler) -> None:
+    assert profiler.stop_profiling(profiler.start_profiling()).resources
+
+
+def test_several_sessions_run_at_once(profiler: PerformanceProfiler) -> None:
+    first, second = profiler.start_profiling(), profiler.start_profiling()
+    with profiler.profile_context("read"):
+        pass
+    assert first != second
+    for profile_id in (first, second):
+        assert profiler.stop_profiling(profile_id).operation_count == 1
+
+
+def test_starting_an_id_that_runs_is_an_error(profiler: PerformanceProfiler) -> None:
+    profiler.start_profiling("mine")
+    with pytest.raises(StateError, match="'mine' is running already"):
+        profiler.start_profiling("mine")
+    profiler.stop_profiling("mine")
+
+
+def test_stopping_what_does_not_run_lists_what_does(profiler: PerformanceProfiler) -> None:
+    profiler.start_profiling("mine")
+    with pytest.raises(StateError, match="running now: mine"):
+        profiler.stop_profiling("other")
+    profiler.stop_profiling("mine")
+    with pytest.raises(StateError, match="none is running"):
+        profiler.stop_profiling("mine")
+
+
+@pytest.mark.parametrize("profile_id", ["", "x" * 300, 3])
+def test_an_id_that_can_not_be_one_is_an_error(profiler: PerformanceProfiler, profile_id: object) -> None:
+    with pytest.raises(InvalidInputError, match="profile_id"):
+        profiler.start_profiling(profile_id)  # type: ignore[arg-type]
+
+
+def test_a_session_is_stopped_from_another_thread(profiler: PerformanceProfiler) -> None:
+    profile_id = profiler.start_profiling()
+    reports: list[ProfileReport] = []
+    thread = threading.Thread(target=lambda: reports.append(profiler.stop_profiling(profile_id)))
+    thread.start()
+    thread.join()
+    assert reports[0].profile_id == profile_id
+
+
+def test_a_wrong_config_is_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="ProfilerConfig"):
+        PerformanceProfiler({"cpu": "never"})  # type: ignore[arg-type]
+
+
+def test_a_disabled_profiler_records_nothing_and_says_so() -> None:
+    profiler = PerformanceProfiler(ProfilerConfig(enabled=False, enable_persistent_storage=False))
+    profile_id = profiler.start_profiling()
+    with profiler.profile_context("read"):
+        pass
+    report = profiler.stop_profiling(profile_id)
+    assert report.operations == report.resources == ()
+    assert any("switched off" in note for note in report.notes)
+
+
+class TestFindings:
+    def report(self, config: ProfilerConfig, work: str = "sleep") -> ProfileReport:
+        profiler = PerformanceProfiler(config)
+        profile_id = profiler.start_profiling()
+        for _ in range(6):
+            with profiler.profile_context("checkout"):
+                if work == "reads":
+                    for _ in range(3):
+                        note_call("secret read", "tax-key", 2_000_000)
+        time.sleep(0.03)
+        return profiler.stop_profiling(profile_id)
+
+    def rules(self, report: ProfileReport) -> list[str]:
+        return [finding.rule for finding in report.findings]
+
+    def test_nothing_is_found_within_the_thresholds(self) -> None:
+        assert self.rules(self.report(FAST)) == []
+
+    def test_a_slow_operation_is_found_with_its_measured_p95(self) -> None:
+        config = ProfilerConfig(response_time_threshold_ms=1e-6, enable_persistent_storage=False)
+        report = self.report(config)
+        assert self.rules(report) == ["profiler/response-time"]
+        assert report.findings[0].resource == "checkout"
+
+    def test_memory_near_the_limit_is_found(self) -> None:
+        config = ProfilerConfig(memory_threshold_percent=1e-6, enable_persistent_storage=False)
+        assert self.rules(self.report(config)) == ["profiler/memory"]
+
+    def test_high_cpu_is_found(self) -> None:
+        config = ProfilerConfig(
+            cpu_threshold_percent=1e-9, sampling_interval=0.005, enable_persistent_storage=False
+        )
+        profiler = PerformanceProfiler(config)
+        profile_id = profiler.start_profiling()
+        ends = time.monotonic() + 0.1
+        while time.monotonic() < ends:
+            sum(range(1000))
+        assert self.rules(profiler.stop_profiling(profile_id)) == ["profiler/cpu"]
+
+    def test_identical_reads_are_found_with_file_and_line(self) -> None:
+        report = self.report(FAST, "reads")
+        (finding,) = report.findings
+        assert finding.rule == "profiler/identical-calls"
+        assert (Path(finding.file or "").name, finding.line) == (
+            Path(__file__).name,
+            report.repeated_calls[0].line,
+        )
+        assert "3.0 times" in finding.reason
+
+
+class TestHistory:
+    def test_memory_keeps_the_newest_reports(self) -> None:
+        profiler = PerformanceProfiler(ProfilerConfig(max_profile_history=2, enable_persistent_storage=False))
+        for _ in range(3):
+            profiler.stop_profiling(profiler.start_profiling())
+        assert [report.profile_id for report in profiler.history] == ["profile-2", "profile-3"]
+
+    def test_a_report_is_kept_in_the_store_and_read_back_equal(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/history.db"
+        profiler = PerformanceProfiler(ProfilerConfig(), store=url)
+        profile_id = profiler.start_profiling()
+        with profiler.profile_context("read", {"db": "a"}):
+            pass
+        report = profiler.stop_profiling(profile_id)
+        with open_store(url) as store:
+            (record,) = store.list(Kind.PROFILE)
+            assert from_body(ProfileReport, record.body) == report
+
+    def test_the_store_keeps_no_more_than_the_history_allows(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/history.db"
+        profiler = PerformanceProfiler(ProfilerConfig(max_profile_history=2), store=url)
+        for _ in range(4):
+            profiler.stop_profiling(profiler.start_profiling())
+        with open_store(url) as store:
+            assert len(store.list(Kind.PROFILE)) == 2
+
+    def test_reports_beyond_their_age_are_deleted(self, tmp_path: Path) -> None:
+        url = f"sqlite:///{tmp_path}/history.db"
+        profiler = PerformanceProfiler(ProfilerConfig(retention_days=1), store=url)
+        with open_store(url) as store:
+            old_ns = time.time_ns() - 2 * 86_400 * 10**9
+            store.append(Kind.PROFILE, "old", {"profile_id": "old"}, at_unix_ns=old_ns)
+            profiler.stop_profiling(profiler.start_profiling())
+            assert [record.key.partition("/")[0] for record in store.list(Kind.PROFILE)] == ["profile-1"]
+
+    def test_without_storage_nothing_is_written(self, tmp_path: Path, profiler: PerformanceProfiler) -> None:
+        profiler.stop_profiling(profiler.start_profiling())
+        assert list(tmp_path.iterdir()) == []
+
+    def test_a_store_that_can_not_be_written_costs_no_report(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (tmp_path / "file").touch()
+        profiler = PerformanceProfiler(ProfilerConfig(), store=f"sqlite:///{tmp_path}/file/history.db")
+        assert profiler.stop_profiling(profiler.start_profiling()).profile_id == "profile-1"
+        assert "is not kept" in caplog.text
+
+
+class TestDecorator:
+    def test_the_bare_form_names_the_function(self, profiler: PerformanceProfiler) -> None:
+        @profiler.profile_function
+        def work(number: int) -> int:
+            return number + 1
+
+        assert work(1) == 2
+        assert profiler.recorder.snapshots()[0].name.endswith(
+            "TestDecorator.test_the_bare_form_names_the_function.<locals>.work"
+        )
+
+    @pytest.mark.parametrize("keyword", [True, False])
+    def test_a_name_may_be_given(self, profiler: PerformanceProfiler, keyword: bool) -> None:
+        decorate = (
+            profiler.profile_function(operation_name="adding")
+            if keyword
+            else profiler.profile_function("adding")
+        )
+        assert decorate(lambda: 3)() == 3
+        assert profiler.recorder.snapshots()[0].name == "adding"
+
+    async def test_a_coroutine_function_stays_one(self, profiler: PerformanceProfiler) -> None:
+        @profiler.profile_function
+        async def work() -> int:
+            await asyncio.sleep(0)
+            return 1
+
+        assert asyncio.iscoroutinefunction(work)
+        assert await work() == 1

@@ -1,0 +1,1 @@
+"""Side-by-side measurements, one folder a part: ``./run bench PART``."""

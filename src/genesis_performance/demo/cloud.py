@@ -7,6 +7,7 @@ import time
 import urllib.request
 from typing import Any
 
+from ..errors import CloudNotFoundError
 from ..gcp import call, each
 from ..gcp.rest import get
 
@@ -56,7 +57,11 @@ def recorded_executions(service: str, since_s: float = 600) -> dict[str, int]:
         "view": "FULL",
     }
     counts: dict[str, int] = {}
-    for series in each("metrics", "list_time_series", request):
+    try:
+        found = list(each("metrics", "list_time_series", request))
+    except CloudNotFoundError:  # nothing was ever written
+        return counts
+    for series in found:
         operation = dict(series.metric.labels)["operation"]
         newest = series.points[0].value.distribution_value.count
         counts[operation] = counts.get(operation, 0) + int(newest)

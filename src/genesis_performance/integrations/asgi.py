@@ -1,8 +1,8 @@
 """ASGI middleware: every HTTP request of a FastAPI, Starlette or other ASGI application is an operation.
 
 An operation is called ``METHOD /route/{template}``. The template is looked up after the application ran,
-when the router has left it in the scope; a request that matched no route is ``METHOD <unmatched>``. The raw path
-is never a name: it holds ids and comes from outside.
+when the router has left it in the scope; a request that matched no route is ``METHOD <unmatched>``. The raw
+path is never a name: it holds ids and comes from outside.
 
 The duration ends with the last body chunk, so streamed responses are measured whole and background tasks are
 not. Responses from 500 on count as errors. Nothing of ours ever raises into the application.

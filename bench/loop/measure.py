@@ -117,7 +117,7 @@ def story(clone: Path) -> Iterator[Row]:
     )
     assert process.stdout is not None
     for text in process.stdout:
-        for name, pattern in (("set-up", r"^  emulator"), ("operations", r"OPERATIONS|operations appear")):
+        for name, pattern in (("set-up", r" SETUP "), ("operations", r" LIVE ")):
             if name not in seen and re.search(pattern, text):
                 seen[name] = time.monotonic() - begin
     code = process.wait()

@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-START = "from genesis_performance.cli.emulator import command; command(prog_name='genesis-perf emulator')"
+START = ("-m", "genesis_performance.cli.main", "emulator")
 
 
 @contextlib.contextmanager
 def _emulator(*arguments):
     process = subprocess.Popen(
-        [sys.executable, "-c", START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, *START, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         yield process

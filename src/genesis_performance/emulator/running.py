@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import EmulatorError
+from . import dependencies
 
 if TYPE_CHECKING:
     from .clock import Clock
@@ -99,6 +100,7 @@ def running_emulator(
     Raises:
         EmulatorError: it did not start; the message says why.
     """
+    dependencies.check()
     from .cloud import Cloud
     from .server import Server
 
@@ -169,6 +171,7 @@ def spawn_emulator(*, port: int = 0, http_port: int = 0, state: str | Path | Non
     Raises:
         EmulatorError: it did not start; the message has its own words.
     """
+    dependencies.check()
     arguments = {"port": port, "http_port": http_port, "state": str(state) if state else None}
     said = tempfile.TemporaryFile("w+")  # noqa: SIM115  the process writes there as long as it lives
     process = subprocess.Popen(  # noqa: S603  our own interpreter and module

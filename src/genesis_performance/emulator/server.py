@@ -27,6 +27,7 @@ GRPC_OPTIONS = (
     ("grpc.max_send_message_length", -1),
 )
 TICK_S = 1.0
+STOP_GRACE_S = 0.1  # for calls on their way; without any, stopping takes no time
 
 
 class Server:
@@ -69,7 +70,7 @@ class Server:
         except RuntimeError as error:
             raise EmulatorError(f"gRPC can not listen on {self._host}:{self._port}: {error}") from error
         await server.start()
-        stack.push_async_callback(server.stop, None)
+        stack.push_async_callback(server.stop, STOP_GRACE_S)
         self.grpc = f"{self._host}:{port}"
 
     async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:

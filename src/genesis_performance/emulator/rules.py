@@ -1,0 +1,124 @@
+# ruff: noqa: E501  (one rule a row)
+"""Every rule that the emulator enforces, with its source and how sure we are: documentation, issue text, neither.
+
+The rows of Cloud Monitoring's metrics and alert policies stand beside that code. ``docs/emulator.md`` holds the
+whole table, the fidelity checks name the rules they prove. "The sentence is ours" means that the rule is known
+and the words that refuse are not.
+"""
+
+from __future__ import annotations
+
+from .monitoring import rules as monitoring
+from .monitoring.rules import DOCUMENTED, ISSUE_TEXT, UNVERIFIED, Rule
+
+_SECRET = "google-cloud-secret-manager, Secret"
+_VERSION = "google-cloud-secret-manager, SecretVersion"
+_ETAGS = "https://cloud.google.com/secret-manager/docs/etags"
+_QUOTAS = "https://cloud.google.com/secret-manager/quotas"
+_DELAY = "https://cloud.google.com/secret-manager/docs/delay-destruction-of-secret-versions"
+_CHANNEL = "google-cloud-monitoring, NotificationChannel"
+_CHANNEL_TYPES = "https://cloud.google.com/monitoring/alerts/using-channels-api"
+_SERVICE = "google-cloud-monitoring, Service"
+_SLO = "google-cloud-monitoring, ServiceLevelObjective"
+_SLI = "google-cloud-monitoring, ServiceLevelIndicator"
+_DASHBOARD = "google-cloud-monitoring-dashboards, Dashboard"
+_BUDGET = "google-cloud-billing-budgets, Budget"
+_BILLING = "google-cloud-billing, CloudBilling"
+_AIP = "https://google.aip.dev"
+_OURS = "our reading"
+
+# fmt: off
+_SECRETS = (
+    Rule("secret/id", "Secret ids match [a-zA-Z0-9_-]{1,255}.", "google-cloud-secret-manager, CreateSecretRequest", DOCUMENTED),
+    Rule("secret/name-form", "The provided Secret ID [...] does not match the expected format [projects/*/secrets/*/versions/*]", "professional-services-data-validator#1332", ISSUE_TEXT),
+    Rule("secret/no-project", "A name without a project: Invalid resource field value in the request, with reason RESOURCE_PROJECT_INVALID.", "cal-itp/data-infra#3937", ISSUE_TEXT),
+    Rule("secret/project-number", "Names are answered with the project's number; the emulator derives it from the id.", "nodejs-secret-manager#74", ISSUE_TEXT),
+    Rule("secret/regional", "Regional secrets live apart from global ones; both are served on one endpoint here, the real ones need the regional endpoint.", "google-cloud-python#13389", ISSUE_TEXT),
+    Rule("secret/replication", "A global secret needs a replication policy, which never changes; the sentence is ours.", _SECRET, DOCUMENTED),
+    Rule("secret/regional-replication", "A regional secret has no replication policy.", _OURS, UNVERIFIED),
+    Rule("secret/exists", "Secret [...] already exists.", _OURS, UNVERIFIED),
+    Rule("secret/not-found", "Secret [...] not found.", _OURS, UNVERIFIED),
+    Rule("secret/labels", "At most 64 labels; keys 1 to 63 characters of [\\p{Ll}\\p{Lo}\\p{N}_-] beginning with a letter, values up to 63, 128 bytes.", _SECRET, DOCUMENTED),
+    Rule("secret/annotations", "Annotation keys up to 63 characters, alphanumeric at both ends; less than 16 KiB in all.", _SECRET, DOCUMENTED),
+    Rule("secret/topics", "At most 10 topics, named projects/*/topics/*.", _SECRET, DOCUMENTED),
+    Rule("secret/rotation", "Rotation needs topics, a period of 3600 s to 100 years and a next time 300 s to 100 years ahead; the sentences are ours.", "google-cloud-secret-manager, Rotation", DOCUMENTED),
+    Rule("secret/rotation-moves", "When a rotation is due the next time moves on by whole periods; no notice is published.", _OURS, UNVERIFIED),
+    Rule("secret/expiry", "ttl or expire_time, in the future; ttl is not answered. An expired secret is gone.", _SECRET, DOCUMENTED),
+    Rule("secret/aliases", "At most 50 version aliases: [a-zA-Z][a-zA-Z0-9_-]{0,62}, not latest or NEW.", _SECRET, DOCUMENTED),
+    Rule("secret/alias-target", "An alias names a version that exists.", _OURS, UNVERIFIED),
+    Rule("secret/etag", "An etag that is given and not current: FAILED_PRECONDITION; the sentence is ours. Every change makes a new one, of the secret or the version alone.", _ETAGS, DOCUMENTED),
+    Rule("secret/mask", "UpdateSecret needs an update_mask with fields that can change.", "google-cloud-secret-manager, UpdateSecretRequest", DOCUMENTED),
+    Rule("secret/list", "Newest first, at most 25,000 a page, total_size 0 with a filter.", "google-cloud-secret-manager, ListSecretsRequest", DOCUMENTED),
+    Rule("secret/filter", "AIP-160 filters: comparisons, has, AND, OR, NOT, parentheses.", f"{_AIP}/160", DOCUMENTED),
+    Rule("secret/payload", "A payload has at most 65,536 bytes; the sentence is ours.", _QUOTAS, DOCUMENTED),
+    Rule("secret/empty-payload", "Secret Payload cannot be empty.", _OURS, UNVERIFIED),
+    Rule("secret/crc32c", "data_crc32c is verified on AddSecretVersion and always answered on AccessSecretVersion; the sentence is ours.", "google-cloud-secret-manager, SecretPayload", DOCUMENTED),
+    Rule("secret/version-ids", "Versions count from 1.", _VERSION, DOCUMENTED),
+    Rule("secret/version-not-found", "Secret Version [...] not found.", _OURS, UNVERIFIED),
+    Rule("secret/no-versions", "Secret [...] not found or has no versions.", "gcloud secrets versions access, as quoted in public repositories", ISSUE_TEXT),
+    Rule("secret/latest", "latest is the newest version; if it is disabled or destroyed the access fails.", "get-secretmanager-secrets#268, external-secrets#4042", ISSUE_TEXT),
+    Rule("secret/state-text", "Secret Version [...] is in DISABLED state. (or DESTROYED), FAILED_PRECONDITION", "external-secrets#4042", ISSUE_TEXT),
+    Rule("secret/destroyed", "DESTROYED is terminal: the payload is gone.", _VERSION, DOCUMENTED),
+    Rule("secret/destroy-delay", "With version_destroy_ttl a destroyed version is DISABLED first and can be enabled again.", _DELAY, DOCUMENTED),
+    Rule("secret/destroy-delay-range", "version_destroy_ttl is 1 to 1000 days.", _OURS, UNVERIFIED),
+    Rule("secret/policy-etag", "SetIamPolicy with an old etag is ABORTED.", "google.iam.v1.Policy", DOCUMENTED),
+    Rule("secret/no-quota", "The quotas of 90,000 accesses and 600 reads a minute are not enforced; plant RESOURCE_EXHAUSTED instead.", _OURS, UNVERIFIED),
+)
+
+_RESOURCES = (
+    Rule("channel/type", "A channel has a known type and the labels that its descriptor asks for, no others.", _CHANNEL_TYPES, DOCUMENTED),
+    Rule("channel/lengths", "Display name 512, description 1024 characters.", _CHANNEL, DOCUMENTED),
+    Rule("channel/user-labels", "At most 64 entries, 63 characters each, lowercase letters, numerals, _ and -; keys begin with a letter.", _CHANNEL, DOCUMENTED),
+    Rule("channel/verification-status", "verification_status can not be set.", _CHANNEL, DOCUMENTED),
+    Rule("channel/sensitive", "Sensitive labels are shown in part; written back as shown they keep their value.", _CHANNEL, DOCUMENTED),
+    Rule("channel/in-use", "A channel that an alert policy uses is deleted only with force, which removes it there.", "google-cloud-monitoring, DeleteNotificationChannelRequest", DOCUMENTED),
+    Rule("channel/addresses", "email_address, url and topic have their form.", _OURS, UNVERIFIED),
+    Rule("service/id", "service_id matches [a-z0-9\\-]+.", "google-cloud-monitoring, CreateServiceRequest", DOCUMENTED),
+    Rule("service/user-labels", "As those of channels.", _SERVICE, DOCUMENTED),
+    Rule("service/children", "The objectives of a deleted service are gone.", _OURS, UNVERIFIED),
+    Rule("slo/id", "service_level_objective_id matches [a-zA-Z0-9-_:.]+.", "google-cloud-monitoring, CreateServiceLevelObjectiveRequest", DOCUMENTED),
+    Rule("slo/goal", "0 < goal <= 0.9999.", _SLO, DOCUMENTED),
+    Rule("slo/period", "A rolling period of 1 to 30 whole days, or DAY, WEEK, FORTNIGHT, MONTH.", _SLO, DOCUMENTED),
+    Rule("slo/ratio", "Exactly two of good, bad and total.", _SLI, DOCUMENTED),
+    Rule("slo/window", "window_period is a whole fraction of a day, at least 60 s.", _SLI, DOCUMENTED),
+    Rule("slo/complete", "An indicator has a type, a method or criterion, and ranges with min below max.", _OURS, UNVERIFIED),
+    Rule("dashboard/display-name", "display_name is required.", _DASHBOARD, DOCUMENTED),
+    Rule("dashboard/tiles", "Tiles are at least 1 wide and high, not at negative places, within the columns.", "google-cloud-monitoring-dashboards, MosaicLayout", DOCUMENTED),
+    Rule("dashboard/columns", "1 to 48 columns; the documentation says 12, dashboards of the console have 48.", _OURS, UNVERIFIED),
+    Rule("dashboard/etag", "An etag that is given and not current: ABORTED.", f"{_DASHBOARD}; {_AIP}/154", UNVERIFIED),
+    Rule("dashboard/no-etag", "No etag is given on creation.", _DASHBOARD, DOCUMENTED),
+    Rule("budget/display-name", "At most 60 characters.", _BUDGET, DOCUMENTED),
+    Rule("budget/amount", "specified_amount in the account's currency, or last_period_amount with a calendar period.", _BUDGET, DOCUMENTED),
+    Rule("budget/thresholds", "Percentages are not negative; FORECASTED_SPEND only with a calendar period.", _BUDGET, DOCUMENTED),
+    Rule("budget/filter", "Credit types only with INCLUDE_SPECIFIED_CREDITS; one label with one value; a custom period begins after 1 January 2017.", _BUDGET, DOCUMENTED),
+    Rule("budget/notifications", "A topic needs schema_version 1.0; at most 5 channels, only email.", _BUDGET, DOCUMENTED),
+    Rule("budget/etag", "An etag that is given and not current: ABORTED; an empty one overwrites.", f"{_BUDGET}; {_AIP}/154", UNVERIFIED),
+    Rule("budget/mask", "Without update_mask only fields with a value are updated.", "google-cloud-billing-budgets, UpdateBudgetRequest", DOCUMENTED),
+    Rule("budget/page", "At most 100 budgets a page.", "google-cloud-billing-budgets, ListBudgetsRequest", DOCUMENTED),
+    Rule("billing/account", "Every project is linked to billingAccounts/000000-000000-000000 in USD; other accounts answer PERMISSION_DENIED.", _OURS, UNVERIFIED),
+    Rule("billing/page", "At most 100 accounts or projects a page, 5,000 SKUs.", _BILLING, DOCUMENTED),
+    Rule("catalog/prices", "List prices of 23 November 2026 in USD; service ids are real, SKU ids placeholders.", _OURS, UNVERIFIED),
+    Rule("list/page-token", "A token belongs to the call it came from: other arguments are INVALID_ARGUMENT; so is a negative size.", f"{_AIP}/158", DOCUMENTED),
+)
+
+_CALLS = (
+    Rule("rpc/unimplemented", "A known method that is not written answers UNIMPLEMENTED with its name; an unknown path 'Method not found!'.", "grpc", DOCUMENTED),
+    Rule("rpc/no-identity", "Nobody is authenticated: every permission is held.", _OURS, UNVERIFIED),
+    Rule("rpc/message-size", "Messages of any size are taken.", _OURS, UNVERIFIED),
+)
+# fmt: on
+
+RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *monitoring.RULES, *_RESOURCES)
+BY_ID = {rule.id: rule for rule in RULES}
+
+__all__ = ["BY_ID", "DOCUMENTED", "ISSUE_TEXT", "RULES", "UNVERIFIED", "Rule"]
+
+
+def as_markdown() -> str:
+    """The table as it stands in ``docs/emulator.md``."""
+    rows = [f"| `{rule.id}` | {_cell(rule.text)} | {_cell(rule.source)} | {rule.kind} |" for rule in RULES]
+    return "\n".join(["| rule | what holds | source | kind |", "|---|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")

@@ -66,7 +66,7 @@ class DatasetteStage(Stage):
             "/",
             "/stdlib",
             "/stdlib/module?_sort_desc=lines",
-            "/stdlib/definition?_facet=kind&_size=20",
+            "/stdlib/definition?kind=class&_size=20&_sort=name",
             f"/stdlib/definition/{dice.randint(1, self.definitions)}",
             f"/stdlib/definition/{dice.randint(1, self.definitions)}",
             f"/stdlib.json?sql={query}",

@@ -12,9 +12,9 @@ from pathlib import Path
 SCHEMA = """
 CREATE TABLE module (name TEXT PRIMARY KEY, file TEXT NOT NULL, lines INTEGER NOT NULL,
                      summary TEXT NOT NULL);
-CREATE TABLE definition (id INTEGER PRIMARY KEY, module TEXT NOT NULL REFERENCES module, kind TEXT NOT NULL,
-                         name TEXT NOT NULL, line INTEGER NOT NULL, arguments INTEGER NOT NULL,
-                         summary TEXT NOT NULL);
+CREATE TABLE definition (id INTEGER PRIMARY KEY, module TEXT NOT NULL REFERENCES module (name),
+                         kind TEXT NOT NULL, name TEXT NOT NULL, line INTEGER NOT NULL,
+                         arguments INTEGER NOT NULL, summary TEXT NOT NULL);
 CREATE INDEX definitions ON definition (module);
 """
 INSERT_DEFINITION = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 WIDTH = 100
+INDENT = 19  # of a text in plain lines
 MOST_EVENTS = 16
 PROGRESS_EVERY_S = 1.9
 """Nothing is silent for longer than 2 s."""
@@ -98,16 +100,15 @@ class PlainScreen(_Log):
 
     def say(self, kind: str, text: str) -> None:
         event = self._keep(kind, text)
-        self._print(f"{event.at_s:+4.0f}s  {kind:<10}  {text}")
+        lines = textwrap.wrap(text, WIDTH - INDENT)
+        self._print(f"{event.at_s:+4.0f}s  {kind:<10}  " + f"\n{' ' * INDENT}".join(lines))
 
     def show(self, waiting_for: str, rows: Sequence[Row]) -> None:
         if time.monotonic() - self._shown_at < PROGRESS_EVERY_S:
             return
         slowest = max(rows, key=lambda row: row.p95_ms, default=None)
         rate = sum(row.rate_per_s for row in rows)
-        live = (
-            f"; {rate:.0f} req/s, slowest {slowest.operation} p95 {slowest.p95_ms:.0f} ms" if slowest else ""
-        )
+        live = f"; {rate:.0f} req/s, slowest p95 {slowest.p95_ms:.0f} ms" if slowest else ""
         self._print(f"{self.elapsed_s:+4.0f}s    ...       {waiting_for}{live}")
 
     def __enter__(self) -> Self:
@@ -165,8 +166,8 @@ class LiveScreen(_Log):
 
         parts: list[RenderableType] = [Text(self._banner, "reverse", overflow="ellipsis", no_wrap=True)]
         if self._rows:
-            parts += ["", self._table()]
-        parts += ["", self._happened()]
+            parts.append(self._table())
+        parts.append(self._happened())
         if self._waiting_for:
             spinner = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"[int(self.elapsed_s * 8) % 10]
             text = f"\n{spinner} {self.elapsed_s:3.0f}s  {self._waiting_for}"
@@ -180,10 +181,10 @@ class LiveScreen(_Log):
 
         table = Table(box=box.SIMPLE_HEAD, expand=True, pad_edge=False, header_style="bold")
         table.add_column("operation", ratio=1, overflow="ellipsis", no_wrap=True)
-        table.add_column("release", no_wrap=True)
-        for name, width in (("req/s", 6), ("p50 ms", 7), ("p95 ms", 7), ("errors", 6)):
+        table.add_column("release", width=7, no_wrap=True)
+        for name, width in (("req/s", 5), ("p50 ms", 6), ("p95 ms", 6), ("errors", 6)):
             table.add_column(name, justify="right", width=width, no_wrap=True)
-        table.add_column("p95 trend", width=24, no_wrap=True)
+        table.add_column("p95 trend", width=18, no_wrap=True)
         for row in self._rows:
             table.add_row(
                 row.operation,
@@ -192,7 +193,7 @@ class LiveScreen(_Log):
                 f"{row.p50_ms:.1f}",
                 f"{row.p95_ms:.1f}",
                 Text(str(row.errors), "bold red" if row.errors else "dim"),
-                Text(sparkline(row.trend_ms[-24:]), "cyan"),
+                Text(sparkline(row.trend_ms[-18:]), "cyan"),
             )
         return table
 

@@ -167,8 +167,9 @@ def regression_is_found(stage: ShopStage) -> str | None:
         return None
     stage.regression = result
     return (
-        f"{CHECKOUT} p95 {result.baseline_p95_ms:.0f} -> {result.current_p95_ms:.0f} ms, typical duration "
-        f"{result.change_ratio:+.0%}, {result.confidence_score:.1%} sure, n={result.current_count}"
+        f"{CHECKOUT} p95 {result.baseline_p95_ms:.0f} -> {result.current_p95_ms:.0f} ms, median "
+        f"{result.baseline_median_ms:.1f} -> {result.current_median_ms:.1f} ms; "
+        f"{_sure(result.confidence_score)} sure, n={result.current_count}"
     )
 
 
@@ -250,7 +251,7 @@ ALERT: Step[ShopStage] = Step(
     name="the alert policy is made", kind="ALERT", deadline_s=20, holds=alert_is_made
 )
 BASELINE: Step[ShopStage] = Step(
-    name="v1 has run long enough to compare with",
+    name="v1 has run long enough to compare",
     kind="BASELINE",
     deadline_s=60,
     holds=baseline_is_long_enough,
@@ -263,7 +264,7 @@ BROKEN: tuple[Step[ShopStage], ...] = (
 REPAIRED: tuple[Step[ShopStage], ...] = (
     Step(name="the fix is confirmed", kind="CONFIRMED", deadline_s=45, holds=fix_is_confirmed),
     Step(
-        name="the incident closes, once the slow minute is over",
+        name="the slow minute is over and the incident closes",
         kind="CLOSED",
         deadline_s=90,
         holds=incident_closes,
@@ -296,6 +297,11 @@ def planted_line() -> int:
     source = (Path(__file__).parent / "shop" / RELEASES["v2"]).read_text(encoding="utf-8")
     (line,) = (n for n, text in enumerate(source.splitlines(), 1) if ".get_secret_sync(" in text)
     return line
+
+
+def _sure(confidence: float) -> str:
+    """In percent; a probability is never said to be 1."""
+    return "more than 99.9 %" if confidence > 0.999 else f"{100 * confidence:.1f} %"
 
 
 def _advice(stage: ShopStage) -> OptimizationRecommendation | None:

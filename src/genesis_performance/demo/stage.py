@@ -156,7 +156,7 @@ class Stage:
                 return found
             if time.monotonic() > ends:
                 raise StepFailedError(f"step '{step.name}' did not happen within {step.deadline_s:.0f} s")
-            self.pause(LOOK_EVERY_S * 2, f"waiting until {step.name}")
+            self.pause(LOOK_EVERY_S * 2, f"until {step.name}")
 
     def pause(self, seconds: float, what: str) -> None:
         """Let time pass with the screen alive."""
@@ -189,13 +189,19 @@ class Stage:
 def _rows(store: Store, service: str) -> list[Row]:
     now_ns = time.time_ns()
     found = records.intervals(store, service, since_unix_ns=now_ns - 60_000_000_000)
+    if not found:
+        return []
+    # One span for all: an operation that did not run in an interval has no record of it.
+    newest = max(one.end_unix_ns for one in found)
+    begin = max(newest - ROWS_WINDOW_S * 1e9, min(one.begin_unix_ns for one in found))
+    span_s = (newest - begin) / 1e9
     made = []
     for name in sorted({one.snapshot.name for one in found}):
         mine = [one for one in found if one.snapshot.name == name]
-        newest = mine[-1].end_unix_ns
-        latest = [one for one in mine if one.end_unix_ns > newest - ROWS_WINDOW_S * 1e9]
+        latest = [one for one in mine if one.begin_unix_ns >= begin - LOOK_EVERY_S * 1e9]
+        if not latest:
+            continue
         (total,) = records.merged(latest)
-        span_s = max((newest - min(one.begin_unix_ns for one in latest)) / 1e9, 1e-3)
         made.append(
             Row(
                 operation=name,

@@ -1,0 +1,1 @@
+"""Guides, decisions and the generator of the reference pages."""

@@ -24,6 +24,7 @@ OPERATIONS = frozenset(
 )
 RATE_PER_S = 12.0
 WATCHED_INTERVALS = 5
+MOST_OTHERS = 30
 
 
 class DatasetteStage(Stage):
@@ -94,6 +95,10 @@ def enough_is_seen(stage: DatasetteStage) -> str | None:
     found = records.intervals(stage.store, SERVICE)
     if len({one.end_unix_ns for one in found}) < WATCHED_INTERVALS:
         return None
+    assert stage.traffic is not None
+    seen, sent = sum(one.snapshot.count for one in found), stage.traffic.answered + stage.traffic.failed
+    # Besides the traffic: requests on their way, and those that waited for the start.
+    assert seen <= sent + MOST_OTHERS, f"{seen} executions are stored, {sent} requests were answered"
     slowest = max(records.merged(found), key=lambda one: records.quantile_ms(one, 0.95))
     return (
         f"the slowest is {slowest.name}: p95 {records.quantile_ms(slowest, 0.95):.0f} ms of {slowest.count}"

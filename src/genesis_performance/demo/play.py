@@ -8,9 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from ..errors import GenesisPerformanceError
 from .screen import Screen, screen
+
+if TYPE_CHECKING:
+    from .stage import Stage
 
 FAILED_EXIT = 1
 SIGTERM_EXIT = 128 + signal.SIGTERM
@@ -53,9 +57,6 @@ def _played(app: str, report: Path, live: bool) -> int:
         except GenesisPerformanceError as error:
             shown.say("FAILED", str(error))
             return FAILED_EXIT
-        finally:
-            # From here on only the clean-up: a second Ctrl+C must not leave processes behind.
-            shown.show("", ())
     return 0
 
 
@@ -63,7 +64,7 @@ def _shop(shown: Screen, path: Path, stays: bool) -> None:
     from .report import write_report
     from .shop_story import BANNER, THRESHOLD_MS, ShopStage, tell
 
-    with ShopStage(shown) as stage, _uninterrupted_end():
+    with ShopStage(shown) as stage, _uninterrupted_end(stage):
         stage.set_up()
         begin = time.monotonic()
         tell(stage)
@@ -87,7 +88,7 @@ def _datasette(shown: Screen, path: Path, stays: bool) -> None:
     from .datasette_story import BANNER, DatasetteStage, tell
     from .report import write_report
 
-    with DatasetteStage(shown) as stage, _uninterrupted_end():
+    with DatasetteStage(shown) as stage, _uninterrupted_end(stage):
         stage.set_up()
         begin = time.monotonic()
         tell(stage)
@@ -108,13 +109,14 @@ def _stay(pause: Callable[[float, str], None], stays: bool) -> None:
 
 
 @contextmanager
-def _uninterrupted_end() -> Iterator[None]:
+def _uninterrupted_end(stage: Stage) -> Iterator[None]:
     """Leaving this block, for whatever reason, the clean-up that follows is not interrupted again."""
     try:
         yield
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
+        stage.screen.show("every process of the demo is being stopped", stage.known_rows)
 
 
 @contextmanager

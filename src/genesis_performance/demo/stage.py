@@ -177,6 +177,11 @@ class Stage:
             self._rows = (time.monotonic(), rows)
         return rows
 
+    @property
+    def known_rows(self) -> list[Row]:
+        """The rows as last read."""
+        return self._rows[1]
+
     def __enter__(self) -> Self:
         return self
 

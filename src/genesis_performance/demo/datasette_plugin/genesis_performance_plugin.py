@@ -5,6 +5,7 @@ Datasette loads this file with ``--plugins-dir``; nothing of Datasette is change
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from datasette import hookimpl
@@ -18,10 +19,16 @@ from genesis_performance.integrations.asgi import App, PerformanceMiddleware
 
 @hookimpl  # type: ignore[untyped-decorator]  # Datasette has no types
 def asgi_wrapper(datasette: Any) -> Any:
-    end_with_parent()
-    running = runtime.start("datasette", environment="demo", release=__version__, interval_s=2.0)
+    profiler = _running().profiler
 
     def wrap(app: App) -> PerformanceMiddleware:
-        return PerformanceMiddleware(app, profiler=running.profiler, operation_name=template)
+        return PerformanceMiddleware(app, profiler=profiler, operation_name=template)
 
     return wrap
+
+
+@functools.cache
+def _running() -> runtime.Runtime:
+    """Started once: Datasette makes its application anew for its own client."""
+    end_with_parent()
+    return runtime.start("datasette", environment="demo", release=__version__, interval_s=2.0)

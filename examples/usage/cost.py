@@ -17,12 +17,9 @@ async def main(project: str) -> None:
     for line in analysis.by_service:
         print(f"  {line.key:<16} {line.net:>8.2f}  {line.share:.0%}")
     print(f"could save {analysis.total_potential_savings:.2f} USD a month")
-    for alert in monitor.create_budget_alert(
-        "Cloud Run", monthly_budget=50.0, threshold_percentages=[50, 90]
-    ):
-        print(
-            f"  budget {alert.threshold_percent:g} % = {alert.threshold_amount}, passed: {alert.is_exceeded}"
-        )
+    for alert in monitor.create_budget_alert("Cloud Run", monthly_budget=50.0):
+        spent = "nothing billed yet this month" if alert.current_spend is None else alert.current_spend
+        print(f"  budget at {alert.threshold_percent:g} %, {alert.threshold_amount}: {spent}")
 
 
 if __name__ == "__main__":

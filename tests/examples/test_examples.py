@@ -91,9 +91,9 @@ def test_the_fastapi_application_is_measured(genesis_emulator: RunningEmulator, 
     settings = environment(genesis_emulator, tmp_path)
     _put_signing_key(settings, tmp_path)
     with (tmp_path / "server.log").open("w") as log:
+        options = ["--app-dir", str(EXAMPLES / "fastapi_app"), "--port", str(port), "--log-level", "warning"]
         server = subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES / "fastapi_app"), "main:app"]
-            + ["--port", str(port), "--log-level", "warning"],
+            [sys.executable, "-m", "uvicorn", "main:app", *options],
             cwd=tmp_path,
             env=settings | {"ORDERS_DATABASE": str(tmp_path / "orders.db")},
             stdout=log,

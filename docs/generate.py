@@ -65,7 +65,7 @@ def _section(section: type[Section], variables: dict[str, list[str]]) -> Iterato
     described = descriptions(section)
     yield f"## {section.NAME}"
     yield ""
-    yield inspect.getdoc(section).partition("\n")[0]  # type: ignore[union-attr] - every section has one
+    yield (inspect.getdoc(section) or "").partition("\n")[0]
     yield ""
     yield "| setting | default | type | meaning | variable |"
     yield "|---|---|---|---|---|"

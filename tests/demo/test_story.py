@@ -43,7 +43,7 @@ def test_operations_appear_and_metrics_land(tmp_path: Path) -> None:
     assert [event.kind for event in stage.screen.events][-4:] == ["DEPLOY", "LIVE", "METRICS", "ALERT"]
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 0)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals, code: int) -> None:
     child = subprocess.Popen(
         [*COMMAND, "--report", str(tmp_path / "r.html")], stdout=subprocess.PIPE, text=True, cwd=tmp_path

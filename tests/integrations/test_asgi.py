@@ -302,3 +302,20 @@ async def test_a_switched_off_profiler_changes_nothing() -> None:
     (response,) = await ask(middleware, "/plain/1")
     assert response.status_code == 200
     assert middleware.failures == 0
+
+
+async def test_datasette_is_named_by_its_own_route_table(profiler: PerformanceProfiler) -> None:
+    from datasette.app import Datasette
+
+    from genesis_performance.demo.datasette_routes import template
+
+    app = PerformanceMiddleware(Datasette(memory=True).app(), profiler=profiler, operation_name=template)
+    answers = await ask(app, "/", "/_memory", "/_memory.json?sql=select+1", "/nothing/there")
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 404]
+    assert sorted(recorded(profiler)) == [
+        "GET /",
+        "GET /{database}",
+        "GET /{database}.json",
+        "GET /{database}/{table}",
+    ]
+    assert app.failures == 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .stage import Stage
 
 FAILED_EXIT = 1
+INTERRUPTED_EXIT = 128 + signal.SIGINT
 SIGTERM_EXIT = 128 + signal.SIGTERM
 
 
@@ -36,7 +37,7 @@ def play(app: str, report: Path, *, live: bool) -> int:
         try:
             code = _played(app, report, live)
         except KeyboardInterrupt:
-            code = 0
+            code = 0 if live else INTERRUPTED_EXIT  # on a terminal it is how the demo ends
         except _Ended:
             code = SIGTERM_EXIT
     print(f"ended after {time.monotonic() - begin:.0f} s; every process of the demo is stopped")

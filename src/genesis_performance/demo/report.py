@@ -63,7 +63,7 @@ def _kept(stage: Stage, kind: Kind, cls: type[T]) -> list[T]:
 def _facts(stage: Stage) -> tuple[tuple[str, str, str], ...]:
     calls = cloud.calls(stage.emulator.http)
     facts = [
-        (method.rpartition(".")[2], f"{count} calls", "call counts of the emulator")
+        (method.rpartition("/")[2], f"{count} call{'s' * (count != 1)}", "call counts of the emulator")
         for method, count in sorted(calls.items())
         if not method.endswith("(control)")
     ]

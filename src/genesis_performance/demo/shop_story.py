@@ -301,7 +301,7 @@ def planted_line() -> int:
 
 def _sure(confidence: float) -> str:
     """In percent; a probability is never said to be 1."""
-    return "more than 99.9 %" if confidence > 0.999 else f"{100 * confidence:.1f} %"
+    return "more than 99.9%" if confidence > 0.999 else f"{confidence:.1%}"
 
 
 def _advice(stage: ShopStage) -> OptimizationRecommendation | None:

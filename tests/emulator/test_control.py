@@ -200,3 +200,54 @@ def test_an_unknown_http_path_is_not_found(http):
 
 def test_a_wrong_http_method_is_refused(http):
     assert http.put("/control/faults", json={}).status_code == 405
+
+
+def test_a_huge_body_without_a_length_is_refused(http):
+    def parts():
+        for _ in range(40):
+            yield b" " * 65_536
+
+    assert http.post("/control/faults", content=parts()).status_code == 400
+
+
+def test_an_injected_alert_is_listed_and_is_no_call(http):
+    injected = http.post("/control/alerts", json={"name": "projects/p/alerts/a1", "state": "OPEN"})
+    assert injected.status_code == 200, injected.text
+    (alert,) = http.get("/v3/projects/p/alerts").json()["alerts"]
+    assert alert["state"] == "OPEN"
+    assert http.get(f"/v3/{alert['name']}").json() == alert
+    assert http.get("/control/calls").json() == {
+        "google.monitoring.v3.AlertService/GetAlert": 1,
+        "google.monitoring.v3.AlertService/ListAlerts": 1,
+    }
+
+
+def test_an_alert_that_makes_no_sense_is_a_bad_request(http):
+    assert http.post("/control/alerts", json={"colour": "red"}).status_code == 400
+
+
+def test_a_rest_method_can_fail_too(http, genesis_emulator):
+    genesis_emulator.fail("ListAlerts", "UNAVAILABLE")
+    failed = http.get("/v3/projects/p/alerts")
+    assert failed.status_code == 503
+    assert failed.json()["error"]["status"] == "UNAVAILABLE"
+    assert http.get("/v3/projects/p/alerts").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["pageSize=-1", "pageSize=x", "pageSize=٣", "filter=((", "orderBy=colour"])
+def test_a_rest_query_that_makes_no_sense_is_a_bad_request(http, query):
+    assert http.get(f"/v3/projects/p/alerts?{query}").status_code == 400
+
+
+def test_an_unknown_alert_is_not_found(http):
+    assert http.get("/v3/projects/p/alerts/none").status_code == 404
+
+
+def test_a_client_that_gives_up_leaves_the_emulator_well(genesis_emulator, connect):
+    client = connect(recommender_v1.RecommenderClient)
+    genesis_emulator.fail(LIST, "OK", delay_ms=150)
+    parent = "projects/p/locations/l/recommenders/r"
+    with pytest.raises(exceptions.DeadlineExceeded):
+        client.list_recommendations(parent=parent, retry=None, timeout=0.03)
+    with pytest.raises(exceptions.MethodNotImplemented):
+        client.list_recommendations(parent=parent, retry=None, timeout=5)

@@ -80,7 +80,7 @@ def verify(
         raise click.UsageError("say either --project ID or --local")
     if project is not None and not yes:
         raise click.UsageError(
-            f"this creates and removes resources in {project}. It should cost less than 0.01 USD, and no step "
+            f"this creates and removes resources in {project}. It should cost less than 0.01 USD; no step "
             f"starts that could bring it to {max_cost_usd} USD. Repeat it with --yes."
         )
     report = verify_emulator() if project is None else verify_project(project, max_cost_usd)

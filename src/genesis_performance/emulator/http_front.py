@@ -106,9 +106,7 @@ class _Front:
         return JSONResponse(dict(sorted(self._cloud.calls.items())))
 
     async def inject_alert(self, request: Request) -> JSONResponse:
-        alert = await _body(request)
-        injected = await self._rest("google.monitoring.v3.AlertService/(control)", "inject_alert", alert)
-        return JSONResponse(injected)
+        return JSONResponse(self._alerts().inject_alert(await _body(request)))
 
     async def list_alerts(self, request: Request) -> JSONResponse:
         query = request.query_params
@@ -132,19 +130,25 @@ class _Front:
         return JSONResponse(await self._rest("google.monitoring.v3.AlertService/GetAlert", "get_alert", name))
 
     async def _rest(self, path: str, function: str, *arguments: Any) -> Any:
-        alerts = self._cloud.services.get(ALERTS)
-        if alerts is None:
-            raise RpcError("UNIMPLEMENTED", f"{path} is not emulated.")
-        self._cloud.tick()  # an answer is as of now, not as of the last tick
-        return await answer(self._cloud, path, lambda: getattr(alerts, function)(*arguments))
+        def call() -> Any:
+            self._cloud.tick()  # an answer is as of now, not as of the last tick
+            return getattr(self._alerts(), function)(*arguments)
+
+        return await answer(self._cloud, path, call)
+
+    def _alerts(self) -> Any:
+        return self._cloud.services[ALERTS]
 
 
 async def _body(request: Request) -> dict[str, Any]:
     """The request's JSON object, or an error that says what is wrong with it."""
-    if int(request.headers.get("content-length") or 0) > MAX_BODY_BYTES:
-        raise InvalidInputError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_BODY_BYTES:
+            raise InvalidInputError(f"the body is larger than {MAX_BODY_BYTES} bytes")
     try:
-        fields = json.loads(await request.body())
+        fields = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise InvalidInputError(f"the body is not JSON: {error}") from None
     if not isinstance(fields, dict):

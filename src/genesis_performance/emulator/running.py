@@ -123,7 +123,10 @@ def running_emulator(
 
     thread = threading.Thread(target=run, name="genesis-emulator", daemon=True)
     thread.start()
-    outcome = started.get(timeout=START_TIMEOUT_S)
+    try:
+        outcome = started.get(timeout=START_TIMEOUT_S)
+    except queue.Empty:
+        raise EmulatorError(f"the emulator did not start within {START_TIMEOUT_S:.0f} s") from None
     if isinstance(outcome, BaseException):
         raise outcome
     try:

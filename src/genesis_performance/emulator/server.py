@@ -66,16 +66,16 @@ class Server:
         server = grpc.aio.server(options=GRPC_OPTIONS)
         server.add_generic_rpc_handlers((Front(self.cloud),))
         try:
-            port = server.add_insecure_port(f"{self._host}:{self._port}")
+            port = server.add_insecure_port(_address(self._host, self._port))
         except RuntimeError as error:
             raise EmulatorError(f"gRPC can not listen on {self._host}:{self._port}: {error}") from error
         await server.start()
         stack.push_async_callback(server.stop, STOP_GRACE_S)
-        self.grpc = f"{self._host}:{port}"
+        self.grpc = _address(self._host, port)
 
     async def _start_http(self, stack: contextlib.AsyncExitStack) -> None:
         listening = stack.enter_context(_listening(self._host, self._http_port, "--http-port"))
-        self.http = f"{self._host}:{listening.getsockname()[1]}"
+        self.http = _address(self._host, listening.getsockname()[1])
         server = _HttpServer(application(self.cloud))
         serving = asyncio.create_task(server.serve(sockets=[listening]), name="genesis-emulator-http")
         stack.push_async_callback(_finished, serving)
@@ -125,6 +125,10 @@ class _HttpServer(uvicorn.Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _listening(host: str, port: int, option: str) -> socket.socket:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 WIDTH = 100
+TREND_FROM = 90  # columns; below, names need the room
 INDENT = 19  # of a text in plain lines
 MOST_EVENTS = 16
 PROGRESS_EVERY_S = 1.9
@@ -184,7 +185,9 @@ class LiveScreen(_Log):
         table.add_column("release", width=7, no_wrap=True)
         for name, width in (("req/s", 5), ("p50 ms", 6), ("p95 ms", 6), ("errors", 6)):
             table.add_column(name, justify="right", width=width, no_wrap=True)
-        table.add_column("p95 trend", width=18, no_wrap=True)
+        has_trend = self._console.width >= TREND_FROM
+        if has_trend:
+            table.add_column("p95 trend", width=18, no_wrap=True)
         for row in self._rows:
             table.add_row(
                 row.operation,
@@ -193,7 +196,7 @@ class LiveScreen(_Log):
                 f"{row.p50_ms:.1f}",
                 f"{row.p95_ms:.1f}",
                 Text(str(row.errors), "bold red" if row.errors else "dim"),
-                Text(sparkline(row.trend_ms[-18:]), "cyan"),
+                *([Text(sparkline(row.trend_ms[-18:]), "cyan")] if has_trend else []),
             )
         return table
 

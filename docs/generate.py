@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import inspect
-import pkgutil
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -20,10 +18,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import click
 import msgspec
 
-from genesis_performance import emulator
 from genesis_performance.cli.main import command
 from genesis_performance.config import loading
 from genesis_performance.config.section import Section
+from genesis_performance.emulator.rules import RULES
 
 FOLDER = Path(__file__).parent
 HEADER = "<!-- Written by ./run docs; change the code it describes instead. -->\n\n"
@@ -193,18 +191,12 @@ def emulator_rules() -> str:
     return "\n".join(lines) + "\n"
 
 
-def rule_tables() -> Iterator[tuple[str, tuple[Any, ...]]]:
-    """The table ``RULES`` of each module of the emulator that is called ``rules``."""
-    names = sorted(
-        module.name for module in pkgutil.walk_packages(emulator.__path__, f"{emulator.__name__}.")
-    )
-    for name in names:
-        if name.rpartition(".")[2] != "rules":
-            continue
-        rules = getattr(importlib.import_module(name), "RULES", ())
-        title = name.removeprefix(f"{emulator.__name__}.").rpartition(".")[0]
-        if rules:
-            yield (title.replace("_", " ").capitalize() or "Secret Manager and the rest"), tuple(rules)
+def rule_tables() -> Iterator[tuple[str, list[Any]]]:
+    """The rules in groups, by the word before the slash of their ids."""
+    groups: dict[str, list[Any]] = {}
+    for rule in RULES:
+        groups.setdefault(rule.id.partition("/")[0], []).append(rule)
+    yield from ((name.capitalize(), rules) for name, rules in groups.items())
 
 
 def _row(*cells: str) -> str:

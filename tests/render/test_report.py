@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 
@@ -370,3 +371,18 @@ def test_json_has_null_for_what_is_no_number() -> None:
 def test_json_refuses_what_it_can_not_hold() -> None:
     with pytest.raises(InvalidInputError, match="object has no form in JSON"):
         to_json(object())
+
+
+def test_the_heads_of_events_at_one_moment_do_not_cover_one_another() -> None:
+    events = tuple((BEGIN + place, "setup", str(place)) for place in range(8))
+    points = ((BEGIN, 1.0), (BEGIN + SECOND, 2.0))
+    text = render_report(Report(title="t", events=events, latency={"a": points}))
+    heads = re.findall(r'<circle class="pin-head[^>]*cx="([\d.]+)" cy="(\d+)"', text)
+    assert len(heads) == len(set(heads)) == 8
+
+
+def test_a_reason_that_repeats_the_description_is_told_once() -> None:
+    advice = recommendation()
+    reason = advice.findings[0].reason
+    text = render_report(Report(title="t", recommendations=(replace(advice, description=reason),)))
+    assert text.count(reason) == 1

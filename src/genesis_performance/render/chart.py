@@ -20,6 +20,7 @@ MOST_LINES = 6
 _DASHES = ("", "7 4", "2 3", "11 4 2 4", "4 2", "14 5")
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600, 43200, 86400, 604800)
 _MARKER_ROWS = 3
+_MARKER_WIDTH = 21
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,9 @@ def _grid(scale: Scale, step: float) -> list[str]:
     for place in range(round(scale.top / step) + 1):
         y = scale.y(place * step)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>')
-        label = f"{place * step:g}"
+        unit = " ms" if place == round(scale.top / step) else ""
+        label = f"{place * step:g}{unit}"
         parts.append(f'<text x="{LEFT - 9}" y="{y + 4}" text-anchor="end">{label}</text>')
-    parts.append(f'<text x="{LEFT - 9}" y="{TOP - 12}" text-anchor="end">ms</text>')
     return parts
 
 
@@ -189,13 +190,16 @@ def _markers(scale: Scale, events: Sequence[tuple[int, str, str]]) -> list[str]:
     ends = [-math.inf] * _MARKER_ROWS
     for number, (moment, kind, _) in sorted(enumerate(events, 1), key=lambda each: each[1][0]):
         x = scale.x(moment)
-        row = next((row for row, end in enumerate(ends) if x - end >= 22), number % _MARKER_ROWS)
-        ends[row] = x
+        row = next((row for row, end in enumerate(ends) if x - end >= _MARKER_WIDTH), None)
+        if row is None:  # all rows are taken here: the head stands as near as there is room
+            row = ends.index(min(ends))
+        head = round(max(x, ends[row] + _MARKER_WIDTH), 1)
+        ends[row] = head
         y = 12 + row * 19
         parts.append(
             f'<line class="pin k-{event_class(kind)}" x1="{x}" x2="{x}" y1="{y + 8}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<circle class="pin-head k-{event_class(kind)}" cx="{x}" cy="{y}" r="9"/>'
-            f'<text class="pin-text" x="{x}" y="{y + 4}" text-anchor="middle">{number}</text>'
+            f'<circle class="pin-head k-{event_class(kind)}" cx="{head}" cy="{y}" r="9"/>'
+            f'<text class="pin-text" x="{head}" y="{y + 4}" text-anchor="middle">{number}</text>'
         )
     return parts
 

@@ -134,7 +134,8 @@ def _recommendation(value: OptimizationRecommendation) -> str:
     places = dict.fromkeys(
         f"{each.file}:{each.line}" if each.line else each.file for each in value.findings if each.file
     )
-    reasons = "".join(f"<p>{escaped(each.reason, 1000)}</p>" for each in value.findings)
+    reasons = [each.reason for each in value.findings if each.reason != value.description]
+    told = "".join(f"<p>{escaped(reason, 1000)}</p>" for reason in reasons)
     terms = [
         ("About", escaped(value.resource)),
         ("Effort", f"{value.effort_hours:g} hour{'' if value.effort_hours == 1 else 's'}"),
@@ -150,7 +151,7 @@ def _recommendation(value: OptimizationRecommendation) -> str:
         f"<article><h3>{escaped(value.title)} "
         f'<span class="tag {risk}">{escaped(value.risk.value)} risk</span>'
         f' <span class="soft">{escaped(value.state.value.lower())}</span></h3>'
-        f"<p>{escaped(value.description, 2000)}</p>{reasons}{_terms(*terms)}"
+        f"<p>{escaped(value.description, 2000)}</p>{told}{_terms(*terms)}"
         f"{_list('ol', value.steps)}{commands}"
         f'<p class="soft">Rule {escaped(value.rule)}</p></article>'
     )

@@ -193,7 +193,7 @@ def _markers(scale: Scale, events: Sequence[tuple[int, str, str]]) -> list[str]:
         row = next((row for row, end in enumerate(ends) if x - end >= _MARKER_WIDTH), None)
         if row is None:  # all rows are taken here: the head stands as near as there is room
             row = ends.index(min(ends))
-        head = round(max(x, ends[row] + _MARKER_WIDTH), 1)
+        head = round(min(max(x, ends[row] + _MARKER_WIDTH), WIDTH - 10), 1)
         ends[row] = head
         y = 12 + row * 19
         parts.append(

@@ -110,7 +110,7 @@ class PlainScreen(_Log):
         slowest = max(rows, key=lambda row: row.p95_ms, default=None)
         rate = sum(row.rate_per_s for row in rows)
         live = f"; {rate:.0f} req/s, slowest p95 {slowest.p95_ms:.0f} ms" if slowest else ""
-        self._print(f"{self.elapsed_s:+4.0f}s    ...       {waiting_for}{live}")
+        self._print(f"{self.elapsed_s:+4.0f}s    ...       {waiting_for}{live}"[:WIDTH])
 
     def __enter__(self) -> Self:
         return self

@@ -264,7 +264,7 @@ BROKEN: tuple[Step[ShopStage], ...] = (
 REPAIRED: tuple[Step[ShopStage], ...] = (
     Step(name="the fix is confirmed", kind="CONFIRMED", deadline_s=45, holds=fix_is_confirmed),
     Step(
-        name="the slow minute is over and the incident closes",
+        name="the incident closes, a minute after the fix",
         kind="CLOSED",
         deadline_s=90,
         holds=incident_closes,

@@ -13,9 +13,9 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import secretmanager_v1
 
-from genesis_performance.emulator import running_emulator, spawn_emulator
+from genesis_performance.emulator import dependencies, running_emulator, spawn_emulator
 from genesis_performance.emulator.rpc_error import RpcError
-from genesis_performance.errors import EmulatorError
+from genesis_performance.errors import EmulatorError, MissingDependencyError
 
 GET = "google.cloud.secretmanager.v1.SecretManagerService/GetSecret"
 
@@ -159,3 +159,11 @@ def test_workers_forked_beside_a_spawned_emulator_reach_it():
 def test_the_fixture_points_the_environment_at_the_emulator(genesis_emulator):
     assert os.environ["GENESIS_PERF_EMULATOR"] == genesis_emulator.grpc
     assert os.environ["GENESIS_PERF_EMULATOR_HTTP"] == genesis_emulator.http
+
+
+def test_missing_packages_are_named_with_the_line_that_installs_them(monkeypatch):
+    monkeypatch.setattr(dependencies, "MODULES", ("grpc", "absent_here", "absent_here.too"))
+    with pytest.raises(
+        MissingDependencyError, match=r"absent_here, .*pip install 'genesis-performance\[emulator\]'"
+    ):
+        spawn_emulator()

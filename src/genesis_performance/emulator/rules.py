@@ -1,9 +1,9 @@
 # ruff: noqa: E501  (one rule a row)
 """Every rule that the emulator enforces, with its source and how sure we are: documentation, issue text, neither.
 
-The rows of Cloud Monitoring's metrics and alert policies stand beside that code. ``docs/emulator.md`` holds the
-whole table, the fidelity checks name the rules they prove. "The sentence is ours" means that the rule is known
-and the words that refuse are not.
+The rows of Cloud Monitoring's metrics and alert policies stand beside that code. ``./run docs`` writes
+the whole table to ``docs/emulator-rules.md``; the fidelity checks name the rules they prove. "The sentence is ours"
+means that the rule is known and the words that refuse are not.
 """
 
 from __future__ import annotations
@@ -112,13 +112,3 @@ RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *monitoring.RULES, *_RESOURCES)
 BY_ID = {rule.id: rule for rule in RULES}
 
 __all__ = ["BY_ID", "DOCUMENTED", "ISSUE_TEXT", "RULES", "UNVERIFIED", "Rule"]
-
-
-def as_markdown() -> str:
-    """The table as it stands in ``docs/emulator.md``."""
-    rows = [f"| `{rule.id}` | {_cell(rule.text)} | {_cell(rule.source)} | {rule.kind} |" for rule in RULES]
-    return "\n".join(["| rule | what holds | source | kind |", "|---|---|---|---|", *rows])
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")

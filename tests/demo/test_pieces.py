@@ -25,6 +25,7 @@ from genesis_performance.demo.shop.releases import RELEASES, load_pricing, shown
 from genesis_performance.demo.shop_story import planted_line, request
 from genesis_performance.demo.stage import Stage, Step, StepFailedError
 from genesis_performance.demo.traffic import Traffic
+from genesis_performance.errors import CloudUnavailableError
 from genesis_performance.gcp import close_all
 from genesis_performance.operations import Recorder
 from genesis_performance.secrets import OptimizedSecretManager
@@ -267,6 +268,10 @@ def test_a_trend_is_drawn_to_its_highest() -> None:
     assert sparkline([]) == sparkline([0, 0]) == ""
 
 
+def unreachable(_stage: Stage) -> str:
+    raise CloudUnavailableError("the emulator is gone")
+
+
 def contradicts(_stage: Stage) -> str:
     raise AssertionError("another line")
 
@@ -279,6 +284,9 @@ def test_a_step_that_does_not_happen_is_named() -> None:
             stage.play(step)
         step = Step(name="it agrees", kind="AGREE", deadline_s=1, holds=contradicts)
         with pytest.raises(StepFailedError, match="'it agrees': another line"):
+            stage.play(step)
+        step = Step(name="it is there", kind="THERE", deadline_s=1, holds=unreachable)
+        with pytest.raises(StepFailedError, match="'it is there': the emulator is gone"):
             stage.play(step)
         happened: Step[Stage] = Step(name="it is", kind="IS", deadline_s=1, holds=lambda _: "so")
         assert stage.play(happened) == "so"

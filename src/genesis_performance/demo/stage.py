@@ -143,13 +143,13 @@ class Stage:
         """Wait until the step holds, and say so.
 
         Raises:
-            StepFailedError: it did not happen in time, or something else was found.
+            StepFailedError: it did not happen in time, could not be looked for, or something else was found.
         """
         ends = time.monotonic() + step.deadline_s
         while True:
             try:
                 found = step.holds(self)
-            except AssertionError as error:
+            except (AssertionError, GenesisPerformanceError, OSError) as error:
                 raise StepFailedError(f"step '{step.name}': {error}") from error
             if found is not None:
                 self.screen.say(step.kind, found)

@@ -7,7 +7,10 @@ from orders import count_orders
 from core.performance import RegressionDetector
 
 
-def durations_ms(repeats: int, executions: int = 40) -> list[float]:
+RUNS = 5  # several runs tell a slower release from a busy machine better than one long run
+
+
+def durations_ms(repeats: int, executions: int = 10) -> list[float]:
     """Time the work; ``repeats`` above 1 is the careless release that does it again and again."""
     measured = []
     for _ in range(executions):
@@ -20,9 +23,11 @@ def durations_ms(repeats: int, executions: int = 40) -> list[float]:
 
 def main() -> None:
     with RegressionDetector() as detector:
-        detector.create_baseline(operation_name="count_orders", duration_samples=durations_ms(repeats=1))
+        detector.create_baseline(
+            operation_name="count_orders", duration_samples=[durations_ms(repeats=1) for _ in range(RUNS)]
+        )
         result = detector.detect_regression(
-            operation_name="count_orders", current_samples=durations_ms(repeats=3)
+            operation_name="count_orders", current_samples=[durations_ms(repeats=5) for _ in range(RUNS)]
         )
     print(f"verdict {result.verdict.value}, {result.change_ratio:+.0%}")
     if result.has_regression:

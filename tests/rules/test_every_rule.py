@@ -25,7 +25,10 @@ def _parts() -> list[str]:
     found = []
     for part in pkgutil.iter_modules(genesis_performance.__path__):
         package = f"genesis_performance.{part.name}.rules"
-        if part.ispkg and importlib.util.find_spec(package) is not None:
+        spec = importlib.util.find_spec(package) if part.ispkg else None
+        if (
+            spec is not None and spec.submodule_search_locations is not None
+        ):  # a folder, not the emulator's table
             found.append(package)
     return found
 

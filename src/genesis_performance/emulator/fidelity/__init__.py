@@ -1,5 +1,5 @@
 """Checks that official clients make of the emulator and, on request, of the real Google Cloud."""
 
-from .run import Outcome, Report, discover, run
+from .running import Outcome, Report, discover, run
 
 __all__ = ["Outcome", "Report", "discover", "run"]

@@ -56,7 +56,7 @@ def discover() -> list[Check]:
     modules = [
         importlib.import_module(f"{__package__}.{module.name}")
         for module in pkgutil.iter_modules(package.__path__)
-        if module.name not in {"check", "run"}
+        if module.name not in {"check", "running"}
     ]
     return [found for module in modules for found in all_checks(vars(module).values())]
 

@@ -6,7 +6,6 @@ from orders import count_orders
 
 from core.performance import RegressionDetector
 
-
 RUNS = 5  # several runs tell a slower release from a busy machine better than one long run
 
 

@@ -152,8 +152,9 @@ class Runtime:
         if settings().secret_manager.background_optimization:
             self.secrets.start_optimization()
         if self._history is None:
-            self._history = History(self, self._interval_s or settings().monitoring.write_interval_s)
-            self._history.start()
+            history = History(self, self._interval_s or settings().monitoring.write_interval_s)
+            if history.start():
+                self._history = history
         if threading.current_thread() is threading.main_thread():
             flush_at_sigterm()
 
@@ -189,6 +190,10 @@ class Runtime:
         self.close()
 
 
+_keeper: History | None = None
+_keeper_lock = threading.RLock()
+
+
 class History:
     """Writes what every operation did in each interval into the store, from a thread of its own.
 
@@ -209,12 +214,25 @@ class History:
         self._thread: threading.Thread | None = None
         self.failures = 0
 
-    def start(self) -> None:
+    def start(self) -> bool:
+        """Begin to write, unless another runtime of this process does: one writes for every recorder."""
+        global _keeper  # noqa: PLW0603 - one history a process
         from .export.at_end import watch
 
+        with _keeper_lock:
+            if _keeper is not None and _keeper is not self and not _keeper.is_closed:
+                log.warning(
+                    "runtime %r keeps the history of this process already; %r adds none of its own. "
+                    "Close the first one to hand over",
+                    _keeper._runtime.service_name,
+                    self._runtime.service_name,
+                )
+                return False
+            _keeper = self
         watch(self)
         self._thread = threading.Thread(target=self._run, name="genesis-history", daemon=True)
         self._thread.start()
+        return True
 
     def close(self) -> None:
         """End the thread and write the last interval."""
@@ -296,6 +314,8 @@ class History:
 
     def after_fork_in_child(self) -> None:
         """The child has no thread and has recorded nothing yet."""
+        global _keeper_lock  # noqa: PLW0603 - a thread of the parent may hold it
+        _keeper_lock = threading.RLock()
         self._lock = threading.RLock()
         self._last = {}
         self._begin_unix_ns = self._first_unix_ns = self._wall_clock_ns()

@@ -102,6 +102,16 @@ def test_a_store_that_can_not_be_written_stops_nothing(
     assert caplog.text.count("history of operations is not kept") == 1
 
 
+def test_a_second_runtime_of_the_process_does_not_write_everything_twice(
+    started: runtime.Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    with runtime.start("other", interval_s=3600) as second, second.profiler.profile_context("checkout"):
+        pass
+    started.flush()
+    assert len(started.store.list(Kind.OPERATION)) == 1
+    assert "'shop' keeps the history" in caplog.text
+
+
 def test_closing_twice_is_closing_once(started: runtime.Runtime) -> None:
     started.close()
     started.close()

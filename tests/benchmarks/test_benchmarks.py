@@ -511,7 +511,7 @@ def test_metrics_that_nothing_sends_are_noted(
     benchmarks: PerformanceBenchmarks, clock: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     result = run(benchmarks, taking(clock, 2), enable_cloud_monitoring=True)
-    assert any("nothing that sends metrics" in note for note in result.notes)
+    assert any("there is no project, so the metrics are not sent" in note for note in result.notes)
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 

@@ -31,6 +31,7 @@ from .measure import (
     flow,
     timed_out,
 )
+from .publishing import NOT_SENT, publisher
 from .result import result_of
 from .threads import loop_is_running, run_coroutine, start
 
@@ -49,7 +50,7 @@ class PerformanceBenchmarks:
         store: where results are kept; the history store of the settings by default, opened at first use.
         gcp_project_id, project_id: two names of the same; the project that metrics are for.
         publish: sends one metric (name, value, labels); called for benchmarks with
-            ``enable_cloud_monitoring``.
+            ``enable_cloud_monitoring``. By default they go to Cloud Monitoring, in the background.
         clock: nanoseconds of a monotonic clock.
         wall_clock: nanoseconds since the epoch.
     """
@@ -261,8 +262,6 @@ class PerformanceBenchmarks:
         wanted = config.enable_cloud_monitoring
         if not (settings().benchmarks.enable_cloud_monitoring if wanted is None else wanted):
             return []
-        if self.publish is None:
-            return ["enable_cloud_monitoring is set, but nothing that sends metrics is connected (publish)"]
         values = {
             "benchmark_median_ms": result.median_ms,
             "benchmark_avg_ms": result.mean_ms,
@@ -270,8 +269,11 @@ class PerformanceBenchmarks:
             "benchmark_p99_ms": result.p99_ms,
         }
         try:
+            publish = self.publish or publisher(config.gcp_project_id or self._project)
+            if publish is None:
+                return [NOT_SENT]
             for name, value in values.items():
-                self.publish(name, value, {"benchmark": result.benchmark_name})
+                publish(name, value, {"benchmark": result.benchmark_name})
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             return [f"the metrics could not be sent: {type(error).__name__}: {error}"]
         return []

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import genesis_performance
 from genesis_performance import config
 from genesis_performance.config.loading import PREFIX, SECTIONS, VARIABLES
 from genesis_performance.config.profiler import ProfilerConfig
@@ -144,6 +145,8 @@ def test_an_empty_variable_is_no_value() -> None:
         ({"PERFORMANCE_SAMPLING_INTERVAL": "fast"}, ["PERFORMANCE_SAMPLING_INTERVAL", "fast", "float"]),
         ({"PERFORMANCE_SAMPLING_INTERVAL": "-1"}, ["-1", "> 0"]),
         ({"PERFORMANCE_SAMPLING_INTERVAL": "nan"}, ["nan"]),
+        ({"PERFORMANCE_SAMPLING_INTERVAL": "inf"}, ["inf", "<= 1000000000"]),
+        ({"SECRET_CACHE_STRATEGY": "Adaptive"}, ["Adaptive", "known are", "adaptive", "ttl"]),
         ({"GENESIS_PERF__MONITORING__WRITE_INTERVAL_S": "1"}, ["write_interval_s", ">= 5"]),
         ({"GENESIS_PERF_CONFIG": "nowhere.yaml"}, ["nowhere.yaml", "not a file"]),
     ],
@@ -166,6 +169,9 @@ def test_a_wrong_variable_is_named_with_value_and_remedy(environ: dict[str, str]
         ("profiler: 3", ["profiler is 3"]),
         ("- profiler", ["list", "sections"]),
         ("profiler: {", ["not valid YAML"]),
+        ("1: 2", ["unknown setting '1'", "known are"]),
+        ("profiler: {1: 2}", ["unknown setting 'profiler.1'"]),
+        ("profiler: {cpu: often}", ["profiler.cpu", "often", "known are", "sampled"]),
     ],
 )
 def test_a_wrong_file_is_named_with_key_and_remedy(tmp_path: Path, text: str, words: list[str]) -> None:
@@ -173,6 +179,13 @@ def test_a_wrong_file_is_named_with_key_and_remedy(tmp_path: Path, text: str, wo
     with pytest.raises(ConfigurationError) as caught:
         config.load(environ={}, directory=tmp_path)
     assert [word for word in words if word not in str(caught.value)] == []
+
+
+def test_what_is_wrong_with_broken_yaml_is_said_in_one_line(tmp_path: Path) -> None:
+    write_yaml(tmp_path, "profiler: [1,2\n")
+    with pytest.raises(ConfigurationError, match=r"line 1, column 11") as caught:
+        config.load(environ={}, directory=tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_an_empty_file_and_an_empty_section_are_no_settings(tmp_path: Path) -> None:
@@ -216,6 +229,28 @@ def test_both_project_arguments_may_agree() -> None:
 def test_project_arguments_that_differ_are_an_error() -> None:
     with pytest.raises(ConfigurationError, match="differ"):
         config.project_argument("a", "b")
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "CostOptimizationMonitor",
+        "OptimizedSecretManager",
+        "PerformanceBenchmarks",
+        "PerformanceMonitor",
+        "PerformanceOptimizer",
+        "PerformanceProfiler",
+        "RegressionDetector",
+    ],
+)
+def test_every_part_accepts_both_project_arguments_and_refuses_two_that_differ(part: str) -> None:
+    make = getattr(genesis_performance, part)
+    make(project_id="shop")
+    make(gcp_project_id="shop", project_id="shop")
+    with pytest.raises(ConfigurationError, match=r"'other' and project_id='shop' differ"):
+        make(gcp_project_id="other", project_id="shop")
+    with pytest.raises(ConfigurationError, match="project_id is 3; it must be the id"):
+        make(project_id=3)
 
 
 def test_the_project_of_the_monitoring_section_is_the_last_resort(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from .optimizer import OptimizerSection
 from .profiler import ProfilerConfig
 from .regression import RegressionSection
 from .secret_manager import SecretManagerSection
-from .section import Section, field_names, field_type, from_text, unknown_key
+from .section import Section, field_names, field_type, from_text, plain, unknown_key
 from .storage import StorageSection
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _located(error: Exception, section: type[Section], chosen: Mapping[str, _Val
         try:
             msgspec.convert(value.value, field_type(section, key))
         except msgspec.ValidationError as cause:
-            reason = str(cause).partition(" - at ")[0]
+            reason = plain(cause, field_type(section, key))
             return ConfigurationError(f"{value.origin}: {section.NAME}.{key} is {value.value!r}: {reason}")
     return ConfigurationError(str(error))
 
@@ -158,7 +158,7 @@ def _from_file(environ: Mapping[str, str], directory: Path | None) -> dict[str, 
     values = {}
     for section, keys in document.items():
         if section not in _BY_NAME:
-            raise unknown_key(section, _BY_NAME, path.name)
+            raise unknown_key(str(section), _BY_NAME, path.name)
         if keys is None:
             continue
         if not isinstance(keys, dict):
@@ -187,7 +187,9 @@ def _read(path: Path) -> dict[str, Any]:
         try:
             document = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
+            # YAML draws the place over several lines; a command line shows one.
+            reason = " ".join(str(error).split())
+            raise ConfigurationError(f"{path} is not valid YAML: {reason}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):

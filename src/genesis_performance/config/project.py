@@ -10,8 +10,11 @@ def project_argument(gcp_project_id: str | None, project_id: str | None) -> str 
     """One project out of the two argument names that the constructors accept.
 
     Raises:
-        ConfigurationError: both are given and differ.
+        ConfigurationError: both are given and differ, or one is no text.
     """
+    for name, given in (("gcp_project_id", gcp_project_id), ("project_id", project_id)):
+        if given is not None and not isinstance(given, str):
+            raise ConfigurationError(f"{name} is {given!r:.80}; it must be the id of a project, as text")
     if gcp_project_id and project_id and gcp_project_id != project_id:
         raise ConfigurationError(
             f"gcp_project_id={gcp_project_id!r} and project_id={project_id!r} differ; give one of them"

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from enum import Enum
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
 import msgspec
 
 from ..errors import ConfigurationError
 
+_HIGHEST = 1e9  # infinity is no setting: a thread that waits so long can not be started
+
 Ratio = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Percent = Annotated[float, msgspec.Meta(gt=0)]
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
+Percent = Annotated[float, msgspec.Meta(gt=0, le=_HIGHEST)]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=_HIGHEST)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0, le=_HIGHEST)]
 PositiveInt = Annotated[int, msgspec.Meta(ge=1)]
 NotNegativeInt = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -30,7 +33,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
             except msgspec.ValidationError as error:
                 where = f"{self.NAME}.{field.name} is {value!r}"
                 raise ConfigurationError(
-                    f"{where}: {_plain(error)}; the default is {field.default!r}"
+                    f"{where}: {plain(error, field.type)}; the default is {field.default!r}"
                 ) from None
 
 
@@ -58,8 +61,16 @@ def from_text(text: str, kind: Any, path: str, where: str) -> Any:
     try:
         return msgspec.convert(text, kind, strict=False)
     except msgspec.ValidationError as error:
-        raise ConfigurationError(f"{where} is {text!r} (setting {path}): {_plain(error)}") from None
+        raise ConfigurationError(f"{where} is {text!r} (setting {path}): {plain(error, kind)}") from None
 
 
-def _plain(error: Exception) -> str:
-    return str(error).partition(" - at ")[0]
+def plain(error: Exception, kind: Any) -> str:
+    """What msgspec found wrong, and for a choice the values there are."""
+    reason = str(error).partition(" - at ")[0]
+    if get_origin(kind) is Literal:
+        choices = get_args(kind)
+    elif isinstance(kind, type) and issubclass(kind, Enum):
+        choices = tuple(member.value for member in kind)
+    else:
+        return reason
+    return f"{reason}; known are {', '.join(map(str, choices))}"

@@ -33,9 +33,22 @@ class PerformanceProfiler:
         config: how to record; the process's settings by default.
         store: where reports are kept (a store or its URL) when ``enable_persistent_storage`` is set; the
             configured store by default.
+        gcp_project_id, project_id: two names of the same, as every part accepts them; the profiler itself
+            calls nothing in Google Cloud.
     """
 
-    def __init__(self, config: ProfilerConfig | None = None, *, store: Store | str | None = None) -> None:
+    def __init__(
+        self,
+        config: ProfilerConfig | None = None,
+        *,
+        store: Store | str | None = None,
+        gcp_project_id: str | None = None,
+        project_id: str | None = None,
+    ) -> None:
+        if gcp_project_id is not None or project_id is not None:
+            from ..config import project_argument  # most profilers are given none: a cold start is shorter
+
+            project_argument(gcp_project_id, project_id)
         if config is not None and not isinstance(config, ProfilerConfig):
             raise InvalidInputError(f"config is {config!r}; it must be a ProfilerConfig")
         if config is None:

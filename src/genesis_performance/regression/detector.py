@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from ..config import settings
+from ..config import project_argument, settings
 from ..errors import ConfigurationError, InvalidInputError, NoDataError
 from ..model.change import Baseline, RegressionResult
 from ..model.operation import OperationSnapshot
@@ -32,6 +32,8 @@ class RegressionDetector:
         confidence: probability from which the verdict is ``regressed``.
         min_samples: fewer values on either side are ``inconclusive``.
         clock: nanoseconds since the epoch.
+        gcp_project_id, project_id: two names of the same, as every part accepts them; the detector itself
+            calls nothing in Google Cloud.
     """
 
     def __init__(
@@ -41,7 +43,11 @@ class RegressionDetector:
         confidence: float | None = None,
         min_samples: int | None = None,
         clock: Callable[[], int] = time.time_ns,
+        *,
+        gcp_project_id: str | None = None,
+        project_id: str | None = None,
     ) -> None:
+        project_argument(gcp_project_id, project_id)
         if min_effect_ratio is not None and not 0 <= min_effect_ratio <= 1:
             raise ConfigurationError(f"min_effect_ratio is {min_effect_ratio!r}; it must be from 0 to 1")
         if confidence is not None and not 0.5 < confidence < 1:

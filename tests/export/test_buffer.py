@@ -160,9 +160,12 @@ def test_a_name_keeps_its_kind(buffer: MetricBuffer, complaints: Complaints) -> 
     assert distribution(only(buffer)).count == 1
 
 
-def test_a_counter_does_not_fall(buffer: MetricBuffer, complaints: Complaints) -> None:
-    buffer.record("orders", -1, kind=COUNTER)
+def test_a_counter_does_not_fall_and_says_so_with_the_value(
+    buffer: MetricBuffer, complaints: Complaints, caplog: pytest.LogCaptureFixture
+) -> None:
+    buffer.record("orders", -31, kind=COUNTER)
     assert complaints.counts["counter can not fall"] == 1
+    assert "the value -31.0 is not recorded; a counter takes 0 and more" in caplog.text
 
 
 @pytest.mark.parametrize("labels", [{"1a": "x"}, {"a-b": "x"}, {"": "x"}, {"k" * 101: "x"}, {5: "x"}])

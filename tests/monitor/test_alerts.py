@@ -1,4 +1,5 @@
 import math
+import re
 
 import pytest
 
@@ -72,7 +73,18 @@ def test_a_long_name_is_cut_to_a_label_and_stays_different() -> None:
 
 
 def test_names_are_stable_and_plain() -> None:
-    assert alert_name("My Service", "response_time", "prod/EU") == "my-service-response-time-prod-eu"
+    assert alert_name("my-service", "response_time", "prod") == "my-service-response-time-prod"
+    assert alert_name("My Service", "response_time", "prod/EU") == alert_name(
+        "My Service", "response_time", "prod/EU"
+    )
+    assert re.fullmatch(
+        "my-service-response-time-prod-eu-[0-9a-f]{8}", alert_name("My Service", "response_time", "prod/EU")
+    )
+
+
+def test_services_with_similar_names_do_not_share_a_policy() -> None:
+    services = ("my-service", "my_service", "my service", "My-Service", "日本", "ünï", "x")
+    assert len({alert_name(service, "response_time", "production") for service in services}) == len(services)
 
 
 @pytest.mark.parametrize("threshold", [0, -1, math.nan, math.inf, True, "500", None, 20_000])

@@ -203,7 +203,7 @@ class MetricBuffer:
             self._refuse_value("value not finite", cell, value)
             return
         if kind == COUNTER and value < 0:
-            self._refuse_value("counter can not fall", cell, value)
+            self._refuse_value("counter can not fall", cell, value, "a counter takes 0 and more")
             return
         cell.record(value)
         self.recorded += 1  # statistics: a lost count under free threading does no harm
@@ -361,13 +361,16 @@ class MetricBuffer:
         self._refuse_value("value is no number", cell, value)
         return None
 
-    def _refuse_value(self, reason: str, cell: Cell, value: object) -> None:
+    def _refuse_value(
+        self, reason: str, cell: Cell, value: object, remedy: str = "give a finite number"
+    ) -> None:
         try:
-            shown = redact(repr(value))[:60]
+            is_number = isinstance(value, float | int)  # a text may hold what no log should
+            shown = (repr(value) if is_number else redact(repr(value)))[:60]
         except Exception:  # noqa: BLE001 - also a repr of the host may fail
             shown = type(value).__name__
         self._complaints.add(
-            reason, "metric %s: the value %s is not recorded; give a finite number", cell.metric.name, shown
+            reason, "metric %s: the value %s is not recorded; %s", cell.metric.name, shown, remedy
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable
@@ -108,10 +109,13 @@ def error_rate_alert(
 
 def alert_name(service: str, condition: str, environment: str) -> str:
     """The stable id: one policy a service, kind and environment."""
-    parts = (
-        _NOT_IN_AN_ID.sub("-", part.lower()).strip("-") or "x" for part in (service, condition, environment)
-    )
-    return "-".join(parts)
+    named = {part: _NOT_IN_AN_ID.sub("-", part.lower()).strip("-") or "x" for part in (service, environment)}
+    name = f"{named[service]}-{condition.replace('_', '-')}-{named[environment]}"
+    if all(part == slug for part, slug in named.items()):
+        return name
+    # Services such as my_service and my-service, or two in Japanese, must not share one policy.
+    digest = hashlib.sha256(f"{service}/{environment}".encode(errors="replace")).hexdigest()
+    return f"{name}-{digest[:8]}"
 
 
 def apply_mode(text: ApplyMode | str) -> ApplyMode:

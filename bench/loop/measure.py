@@ -81,6 +81,8 @@ def rows(data: Path | None) -> Iterator[Row]:
     yield at_most("import core.performance, CPU", import_ms("import core.performance"), "ms", 15)
     with_profiler = "from core.performance import PerformanceProfiler"
     yield at_most("with PerformanceProfiler, CPU", import_ms(with_profiler), "ms", 40)
+    made = f"{with_profiler}; PerformanceProfiler()"
+    yield printed("and one made, settings read, CPU", import_ms(made), "ms")
     yield at_most("memory added to a host that records", number(MEMORY) / 2**20, "MiB", 15)
     yield printed("points into the emulator through the official client", number(POINTS), "points/s")
     with tempfile.TemporaryDirectory(prefix="genesis-bench-") as folder:

@@ -295,7 +295,7 @@ async def test_without_a_profiler_it_has_its_own() -> None:
 
 
 async def test_a_switched_off_profiler_changes_nothing() -> None:
-    from genesis_performance.profiler import ProfilerConfig
+    from genesis_performance.config.profiler import ProfilerConfig
 
     off = PerformanceProfiler(ProfilerConfig(enabled=False))
     middleware = PerformanceMiddleware(application(), profiler=off)

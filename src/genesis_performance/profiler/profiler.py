@@ -9,11 +9,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..config.profiler import ProfilerConfig
 from ..errors import GenesisPerformanceError, InvalidInputError, StateError
 from ..operations import Execution, NullExecution, Recorder, recorded, register
 
 if TYPE_CHECKING:
+    from ..config.profiler import ProfilerConfig
     from ..model.profile import ProfileReport
     from ..storage import Store
     from .session import Session
@@ -49,6 +49,9 @@ class PerformanceProfiler:
             from ..config import project_argument  # most profilers are given none: a cold start is shorter
 
             project_argument(gcp_project_id, project_id)
+        # Settings, and msgspec below them, are most of a cold start: not before somebody makes a profiler.
+        from ..config.profiler import ProfilerConfig
+
         if config is not None and not isinstance(config, ProfilerConfig):
             raise InvalidInputError(f"config is {config!r}; it must be a ProfilerConfig")
         if config is None:

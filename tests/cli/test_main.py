@@ -55,6 +55,32 @@ def test_an_error_of_ours_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     assert "did you mean 'cpu'" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nothing"], ["No such command 'nothing'", "see genesis-perf --help"]),
+        (["emulator", "--port", "99999"], ["'--port'", "99999", "65535", "see genesis-perf emulator --help"]),
+        (["cost", "budget"], ["Missing option '--service'", "see genesis-perf cost budget --help"]),
+        (["regress", "check", "nowhere.json"], ["there is no file nowhere.json"]),
+    ],
+)
+def test_a_wrong_use_is_one_line_and_exit_code_2(arguments: list[str], words: list[str]) -> None:
+    done = run(*arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert [word for word in words if word not in done.stderr] == []
+
+
+def test_without_a_command_the_help_is_shown_and_the_exit_code_is_2() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "Commands:" in done.stderr
+
+
+def test_the_exit_code_of_a_command_reaches_the_shell(tmp_path: Path) -> None:
+    (tmp_path / "performance_config.yaml").write_text("profiler: {cpus: never}")
+    assert run("doctor", cwd=tmp_path).returncode == 1
+
+
 def test_config_show_tells_where_a_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET_CACHE_TTL", "7")
     shown = CliRunner().invoke(command, ["config", "show", "--changed"]).output

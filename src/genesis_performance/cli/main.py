@@ -6,6 +6,7 @@ import importlib
 import pkgutil
 import sys
 from types import ModuleType
+from typing import NoReturn
 
 from ..errors import GenesisPerformanceError
 
@@ -52,18 +53,29 @@ def command() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    """Run the command line; an error of ours or of its use is one line on stderr and exit code 2."""
     try:
-        command(prog_name="genesis-perf")
+        code = command.main(prog_name="genesis-perf", standalone_mode=False)
     except GenesisPerformanceError as error:
         _fail(str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        raise SystemExit(USAGE_EXIT) from None
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        hint = f" (see {context.command_path} --help)" if context else ""
+        _fail(error.format_message().rstrip(".") + hint, error.exit_code)
+    except click.Abort:
+        _fail("stopped", 1)
     except BrokenPipeError:  # the reader of our output went away: nothing to tell
         sys.stderr.close()
+    else:
+        raise SystemExit(code if isinstance(code, int) else 0)
 
 
-def _fail(message: str) -> None:
-    click.echo(f"genesis-perf: {message}", err=True)
-    raise SystemExit(USAGE_EXIT)
+def _fail(message: str, code: int = USAGE_EXIT) -> NoReturn:
+    click.echo(f"genesis-perf: {' '.join(message.split())}", err=True)
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -206,8 +206,9 @@ class PerformanceBenchmarks:
         try:
             return self._configs[name]
         except (KeyError, TypeError):
-            known = ", ".join(self._configs) or "none is registered: call register_benchmark first"
-            raise UnknownNameError(f"unknown benchmark {name!r}; known are: {known}") from None
+            known = ", ".join(self._configs)
+            hint = f"known are: {known}" if known else "none is registered: call register_benchmark first"
+            raise UnknownNameError(f"unknown benchmark {name!r}; {hint}") from None
 
     def _measure(self, config: BenchmarkConfig, measured: Measurement) -> None:
         drive(config, self._flow(config, measured), measured, self._clock)

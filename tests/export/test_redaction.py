@@ -115,3 +115,11 @@ def test_no_long_number_survives(number: int, name: str) -> None:
     lambda t: sum(c.isdigit() for c in t) > 3))  # fmt: skip
 def test_no_random_token_survives(token: str) -> None:
     assert token not in redact(f"GET_/download/{token}")
+
+
+def test_literals_of_a_statement_are_redacted() -> None:
+    assert redact("SELECT * FROM t WHERE name='Max Mustermann'") == "SELECT * FROM t WHERE name='{text}'"
+
+
+def test_an_apostrophe_is_no_literal() -> None:
+    assert redact("customer's cart") == "customer's cart"

@@ -88,7 +88,7 @@ def test_metrics_without_a_project_say_what_to_set() -> None:
 
 
 def test_a_wrong_store_is_said_in_one_line() -> None:
-    text = run(monitor_command, "alerts", "--store", "nonsense", code=1)
+    text = run(monitor_command, "alerts", "--store", "nonsense", code=2)
     assert text.startswith("Error: storage.url is 'nonsense'")
 
 

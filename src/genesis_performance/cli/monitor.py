@@ -217,7 +217,9 @@ def _asked(work: Callable[[], T]) -> T:
     try:
         return work()
     except GenesisPerformanceError as error:
-        raise click.ClickException(str(error)) from error
+        shown = click.ClickException(str(error))
+        shown.exit_code = 2  # as for every error of ours
+        raise shown from error
 
 
 def _print(

@@ -1,7 +1,7 @@
 """The one redaction policy: nothing personal leaves the process in a name or a label value.
 
 Ids (digits, UUIDs, hexadecimal, IP addresses), e-mail addresses and tokens become ``{id}``, ``{email}`` and
-``{token}``; a query string is dropped. Route templates (``/orders/{order_id}``) and ordinary names
+``{token}``, literals in single quotes ``'{text}'``; a query string is dropped. Route templates (``/orders/{order_id}``) and ordinary names
 (``http2``, ``p95``, ``sha256_hash``) stay as they are. Redacting twice is the same as redacting once, and
 the result is never longer than ``MAX_LENGTH``.
 
@@ -17,9 +17,11 @@ MAX_LENGTH = 1024
 """Characters of a label value that Cloud Monitoring takes (https://cloud.google.com/monitoring/quotas)."""
 
 ID, EMAIL, TOKEN = "{id}", "{email}", "{token}"
+LITERAL = "'{text}'"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
+_LITERAL = re.compile(r"'[^']+'")  # values in an SQL statement; double quotes hold identifiers there
 _PLACEHOLDER = re.compile(r"(\{[A-Za-z_]{1,40}(?::[a-z]{1,10})?\})")
 
 # Found in the whole text, because they hold characters that also separate words. First match wins.
@@ -62,7 +64,7 @@ _NUMBER_VALUE = re.compile(r"\d{1,3}|v?\d{1,4}(?:\.\d{1,4}){1,2}")
 def redact(text: str) -> str:
     """The text without ids, e-mail addresses, tokens and query string."""
     text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * MAX_LENGTH])
-    text = _CONTROL.sub(" ", text).partition("?")[0]
+    text = _LITERAL.sub(LITERAL, _CONTROL.sub(" ", text)).partition("?")[0]
     # Placeholders are split off, so that no rule reads across them and a second pass changes nothing.
     for _ in range(3):
         redacted = "".join(

@@ -213,13 +213,15 @@ def _prefix(prefix: str | None) -> str:
     return prefix or settings().monitoring.metric_prefix
 
 
+class _RefusedError(click.ClickException):
+    exit_code = 2  # as for every error of ours
+
+
 def _asked(work: Callable[[], T]) -> T:
     try:
         return work()
     except GenesisPerformanceError as error:
-        shown = click.ClickException(str(error))
-        shown.exit_code = 2  # as for every error of ours
-        raise shown from error
+        raise _RefusedError(str(error)) from error
 
 
 def _print(

@@ -1,9 +1,9 @@
 """The one redaction policy: nothing personal leaves the process in a name or a label value.
 
 Ids (digits, UUIDs, hexadecimal, IP addresses), e-mail addresses and tokens become ``{id}``, ``{email}`` and
-``{token}``, literals in single quotes ``'{text}'``; a query string is dropped. Route templates (``/orders/{order_id}``) and ordinary names
-(``http2``, ``p95``, ``sha256_hash``) stay as they are. Redacting twice is the same as redacting once, and
-the result is never longer than ``MAX_LENGTH``.
+``{token}``, literals in single quotes ``'{text}'``; a query string is dropped. Route templates
+(``/orders/{order_id}``) and ordinary names (``http2``, ``p95``, ``sha256_hash``) stay as they are. Redacting
+twice is the same as redacting once, and the result is never longer than ``MAX_LENGTH``.
 
 It works on the shape of the text: a person's name spelled in letters is not found; do not use one as a label.
 """

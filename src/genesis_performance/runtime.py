@@ -172,7 +172,7 @@ class Runtime:
         made = self.__dict__  # the parts that were used
         if "monitor" in made:
             self.monitor.close(timeout_s)
-        for name in ("secrets", "optimizer", "cost", "regression", "benchmarks", "store"):
+        for name in ("profiler", "secrets", "optimizer", "cost", "regression", "benchmarks", "store"):
             close = getattr(made.pop(name, None), "close", None)
             if close is not None:
                 close()

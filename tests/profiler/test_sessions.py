@@ -200,6 +200,12 @@ class TestHistory:
             profiler.stop_profiling(profiler.start_profiling())
             assert [record.key.partition("/")[0] for record in store.list(Kind.PROFILE)] == ["profile-1"]
 
+    def test_closing_leaves_a_store_that_was_given_open(self, tmp_path: Path) -> None:
+        with open_store(f"sqlite:///{tmp_path}/history.db") as store:
+            with PerformanceProfiler(ProfilerConfig(), store=store) as profiler:
+                profiler.stop_profiling(profiler.start_profiling())
+            assert len(store.list(Kind.PROFILE)) == 1
+
     def test_without_storage_nothing_is_written(self, tmp_path: Path, profiler: PerformanceProfiler) -> None:
         profiler.stop_profiling(profiler.start_profiling())
         assert list(tmp_path.iterdir()) == []

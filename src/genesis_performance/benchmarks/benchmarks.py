@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ from ..errors import GenesisPerformanceError, InvalidInputError, NoDataError, St
 from ..model.benchmark import BenchmarkResult
 from ..model.change import Baseline
 from ..stats.robust import median
-from ..storage import Kind, Store, from_body, open_store, to_body
+from ..storage import Kind, LazyStore, Store, from_body, to_body
 from .config import BenchmarkConfig
 from .measure import (
     Clock,
@@ -66,12 +65,10 @@ class PerformanceBenchmarks:
         wall_clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._project = project_argument(gcp_project_id, project_id)
-        self._store = store
-        self._own_store = store is None
+        self._store = LazyStore(store)
         self.publish = publish
         self._clock = clock
         self._wall_clock = wall_clock
-        self._lock = threading.Lock()
         self._configs: dict[str, BenchmarkConfig] = {}
 
     @property
@@ -167,7 +164,7 @@ class PerformanceBenchmarks:
 
     def results(self, name: str | None = None, limit: int | None = None) -> list[BenchmarkResult]:
         """Kept results, newest first; of all benchmarks without a name."""
-        records = self._opened().list(Kind.RUN, name, limit=limit)
+        records = self._store.opened().list(Kind.RUN, name, limit=limit)
         return [from_body(BenchmarkResult, record.body) for record in records]
 
     def create_baseline(self, name: str) -> Baseline:
@@ -185,14 +182,12 @@ class PerformanceBenchmarks:
             created_unix_ns=self._wall_clock(),
             environment=newest[0].machine.as_mapping(),
         )
-        self._opened().put(Kind.BASELINE, name, to_body(baseline))
+        self._store.opened().put(Kind.BASELINE, name, to_body(baseline))
         return baseline
 
     def close(self) -> None:
         """Close the store, if it was opened here."""
-        with self._lock:
-            if self._own_store and self._store is not None:
-                self._store.close()
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -247,7 +242,7 @@ class PerformanceBenchmarks:
             notes=notes,
         )
         try:
-            self._opened().append(Kind.RUN, config.benchmark_name, to_body(result))
+            self._store.opened().append(Kind.RUN, config.benchmark_name, to_body(result))
         except StoreError as error:
             failures.append(f"this result is not kept: {error}")
         failures += self._send(config, result)
@@ -256,7 +251,7 @@ class PerformanceBenchmarks:
         return replace(result, notes=(*result.notes, *failures))
 
     def _baseline_median_ms(self, name: str) -> float | None:
-        body = self._opened().get(Kind.BASELINE, name)
+        body = self._store.opened().get(Kind.BASELINE, name)
         return median(from_body(Baseline, body).samples_ms) if body else None
 
     def _send(self, config: BenchmarkConfig, result: BenchmarkResult) -> list[str]:
@@ -278,12 +273,6 @@ class PerformanceBenchmarks:
         except Exception as error:  # noqa: BLE001 - whatever a user's function raises
             return [f"the metrics could not be sent: {type(error).__name__}: {error}"]
         return []
-
-    def _opened(self) -> Store:
-        with self._lock:
-            if self._store is None:
-                self._store = open_store()
-            return self._store
 
 
 class _Suite:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
 
 from ..errors import GenesisPerformanceError, InvalidInputError, StateError
 from ..operations import Execution, NullExecution, Recorder, recorded, register
@@ -15,7 +15,7 @@ from ..operations import Execution, NullExecution, Recorder, recorded, register
 if TYPE_CHECKING:
     from ..config.profiler import ProfilerConfig
     from ..model.profile import ProfileReport
-    from ..storage import Store
+    from ..storage import LazyStore, Store
     from .session import Session
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -65,7 +65,8 @@ class PerformanceProfiler:
             max_operations=self.config.max_operations,
         )
         register(self.recorder)
-        self._store = store
+        self._given_store = store
+        self._store: LazyStore | None = None  # made with the first report: storage is not loaded before
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._history: deque[ProfileReport] = deque(maxlen=self.config.max_profile_history)
@@ -149,20 +150,32 @@ class PerformanceProfiler:
         """The last reports of this process, oldest first; ``max_profile_history`` of them."""
         return tuple(self._history)
 
+    def close(self) -> None:
+        """Close the store, if it was opened here. Operations are still recorded."""
+        if self._store is not None:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _free_id(self) -> str:
         return next(chosen for n in self._numbers if (chosen := f"profile-{n}") not in self._sessions)
 
     def _keep(self, report: ProfileReport) -> None:
         """Store the report; a store that can not be written costs the history, not the report."""
-        from ..storage import Kind, open_store, to_body
+        from ..storage import Kind, LazyStore, to_body
 
         try:
-            if self._store is None or isinstance(self._store, str):
-                self._store = open_store(self._store)
+            if self._store is None:
+                self._store = LazyStore(self._given_store)
+            store = self._store.opened()
             # Ids such as profile-1 come again in the next process: the start tells the reports apart.
             key = f"{report.profile_id}/{report.start_unix_ns}"
-            self._store.append(Kind.PROFILE, key, to_body(report))
-            self._trim(self._store)
+            store.append(Kind.PROFILE, key, to_body(report))
+            self._trim(store)
         except GenesisPerformanceError as error:
             import logging  # not at the top: it is a third of a cold start's import
 

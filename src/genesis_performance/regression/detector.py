@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
@@ -12,7 +11,7 @@ from ..config import project_argument, settings
 from ..errors import ConfigurationError, InvalidInputError, NoDataError
 from ..model.change import Baseline, RegressionResult
 from ..model.operation import OperationSnapshot
-from ..storage import Kind, Store, from_body, open_store, to_body
+from ..storage import Kind, LazyStore, Store, from_body, to_body
 from .judge import judge
 from .samples import checked_runs, snapshot_runs, thinned
 
@@ -54,13 +53,11 @@ class RegressionDetector:
             raise ConfigurationError(f"confidence is {confidence!r}; it must be above 0.5 and below 1")
         if min_samples is not None and min_samples < 1:
             raise ConfigurationError(f"min_samples is {min_samples!r}; it must be at least 1")
-        self._store = store
-        self._own_store = store is None
+        self._store = LazyStore(store)
         self._min_effect_ratio = min_effect_ratio
         self._confidence = confidence
         self._min_samples = min_samples
         self._clock = clock
-        self._lock = threading.Lock()
 
     def create_baseline(
         self, operation_name: str, duration_samples: Samples, environment: Mapping[str, str] | None = None
@@ -76,7 +73,7 @@ class RegressionDetector:
             created_unix_ns=self._clock(),
             environment=dict(environment or {}),
         )
-        self._opened().put(Kind.BASELINE, baseline.operation_name, to_body(baseline))
+        self._store.opened().put(Kind.BASELINE, baseline.operation_name, to_body(baseline))
         return baseline
 
     def detect_regression(
@@ -88,7 +85,7 @@ class RegressionDetector:
             NoDataError: there is no baseline yet.
         """
         runs = checked_runs(current_samples, "current_samples")
-        body = self._opened().get(Kind.BASELINE, _name(operation_name))
+        body = self._store.opened().get(Kind.BASELINE, _name(operation_name))
         if body is None:
             raise NoDataError(
                 f"there is no baseline of {operation_name!r}; make one of durations in milliseconds that are "
@@ -150,18 +147,16 @@ class RegressionDetector:
 
     def baselines(self) -> dict[str, Baseline]:
         """Every baseline in the store, by operation name."""
-        records = self._opened().list(Kind.BASELINE, newest_first=False)
+        records = self._store.opened().list(Kind.BASELINE, newest_first=False)
         return {record.key: from_body(Baseline, record.body) for record in records}
 
     def delete_baseline(self, operation_name: str) -> bool:
         """Delete a baseline; False when there was none."""
-        return self._opened().delete(Kind.BASELINE, _name(operation_name)) > 0
+        return self._store.opened().delete(Kind.BASELINE, _name(operation_name)) > 0
 
     def close(self) -> None:
         """Close the store, if it was opened here."""
-        with self._lock:
-            if self._own_store and self._store is not None:
-                self._store.close()
+        self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -170,12 +165,6 @@ class RegressionDetector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    def _opened(self) -> Store:
-        with self._lock:
-            if self._store is None:
-                self._store = open_store()
-            return self._store
 
 
 def _or(given: float | None, default: float) -> float:

@@ -52,6 +52,8 @@ VARIABLES = {
     "MONTHLY_BUDGET_ALERTS": "cost_optimization.monthly_budget_alerts",
     "SECRET_CACHE_STRATEGY": "secret_manager.cache_strategy",
     "SECRET_CACHE_TTL": "secret_manager.cache_ttl_s",
+    "K_SERVICE": "profiler.service",
+    "K_REVISION": "profiler.service_version",
     "GCP_PROJECT_ID": "gcp.project_id",
     "GOOGLE_CLOUD_PROJECT": "gcp.project_id",
     "GENESIS_PERF_EMULATOR": "gcp.emulator",

@@ -20,7 +20,13 @@ class ProfilerConfig(Section, frozen=True, kw_only=True):
         cpu: how often an operation's thread CPU time is read: 1 in 16 and scaled (``"sampled"``),
             each time (``"always"``), or not at all (``"never"``). Reading it costs about 18 times
             as much as reading the wall clock.
-        stack_rate_hz: stack samples a second during a session.
+        stack_rate_hz: stack samples a second during a session; 0 takes none. Fewer are taken where they would
+            cost more than the budget below.
+        fidelity: ``"high"`` shortens the interpreter's switch interval to 0.2 ms for the time of a session,
+            without which samples fall on the places that release the GIL; ``"standard"`` leaves it alone.
+        overhead_budget_percent: CPU that the sampler itself may use, in percent of one core.
+        trace_allocations: record which lines allocate (tracemalloc) during a session. It slows the process.
+        blocked_loop_threshold_ms: an event loop held longer by one callback is a finding.
         max_operations: operation names kept apart in one process; later ones go to ``__other__``.
         cpu_threshold_percent, memory_threshold_percent: a session above them is a finding; CPU in
             percent of the cores that the process may use, memory in percent of its limit.
@@ -28,6 +34,9 @@ class ProfilerConfig(Section, frozen=True, kw_only=True):
         max_profile_history: reports kept, in memory and in the store.
         retention_days: age at which a stored report is deleted.
         enable_persistent_storage: keep the reports in the history store.
+        cloud_profiler: upload each finished session to Cloud Profiler; it needs a project and a service.
+        service, service_version, zone: what Cloud Profiler files a profile under. The service and its
+            version are those of Cloud Run (``K_SERVICE``, ``K_REVISION``) where they are not set.
     """
 
     NAME: ClassVar[str] = "profiler"
@@ -37,7 +46,11 @@ class ProfilerConfig(Section, frozen=True, kw_only=True):
     enable_memory_profiling: bool = True
     sampling_interval: Positive = 0.1
     cpu: Literal["sampled", "always", "never"] = "sampled"
-    stack_rate_hz: Annotated[float, Meta(gt=0, le=1000)] = 100.0
+    stack_rate_hz: Annotated[float, Meta(ge=0, le=1000)] = 100.0
+    fidelity: Literal["high", "standard"] = "high"
+    overhead_budget_percent: Percent = 1.0
+    trace_allocations: bool = False
+    blocked_loop_threshold_ms: Positive = 100.0
     max_operations: PositiveInt = 200
     cpu_threshold_percent: Percent = 80.0
     memory_threshold_percent: Percent = 85.0
@@ -45,3 +58,7 @@ class ProfilerConfig(Section, frozen=True, kw_only=True):
     max_profile_history: PositiveInt = 100
     retention_days: PositiveInt = 30
     enable_persistent_storage: bool = True
+    cloud_profiler: bool = False
+    service: str | None = None
+    service_version: str | None = None
+    zone: str | None = None

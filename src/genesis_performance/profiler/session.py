@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..config.profiler import ProfilerConfig
 from ..model.operation import OperationSnapshot, RepeatedCall
@@ -60,18 +61,19 @@ class Session:
             for repeat in self._recorder.repeated_calls()
             if (since := _since(repeat, self._repeats.get(_repeat_key(repeat)))).calls
         )
-        return ProfileReport(
+        report = ProfileReport(
             profile_id=self.profile_id,
             start_unix_ns=self._start_unix_ns,
             duration_s=(self._clock_ns() - self._begin_ns) / 1e9,
             operations=operations,
             resources=samples,
             repeated_calls=repeats,
-            findings=findings(self._config, operations, samples, repeats, cpu_count),
+            findings=(),
             cpu_count=cpu_count,
             memory_limit_bytes=self._resources.memory_limit_bytes if self._resources else 0,
             notes=tuple(self._notes(operations)),
         )
+        return replace(report, findings=findings(self._config, report))
 
     def _notes(self, operations: tuple[OperationSnapshot, ...]) -> list[str]:
         notes = list(self._resources.notes) if self._resources else []

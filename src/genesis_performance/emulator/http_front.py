@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -19,7 +20,10 @@ from .dispatch import answer
 from .rpc_error import RpcError
 
 ALERTS = "google.monitoring.v3.AlertPolicyService"
+PROFILER = "google.devtools.cloudprofiler.v2.ProfilerService"
+PROFILES = "google.devtools.cloudprofiler.v2.ExportService"
 MAX_BODY_BYTES = 1 << 20
+MAX_PROFILE_BODY_BYTES = 32 << 20
 
 HTTP_STATUS = {  # of google.rpc.Code, as its own comments state them
     "CANCELLED": 499,
@@ -53,6 +57,8 @@ def application(cloud: Cloud) -> Starlette:
             Route("/control/alerts", front.inject_alert, methods=["POST"]),
             Route("/v3/projects/{project}/alerts", front.list_alerts, methods=["GET"]),
             Route("/v3/projects/{project}/alerts/{alert}", front.get_alert, methods=["GET"]),
+            Route("/v2/projects/{project}/profiles:createOffline", front.create_profile, methods=["POST"]),
+            Route("/v2/projects/{project}/profiles", front.list_profiles, methods=["GET"]),
         ],
         exception_handlers={
             InvalidInputError: _say_bad_request,
@@ -116,7 +122,7 @@ class _Front:
         return JSONResponse(
             await self._rest(
                 "google.monitoring.v3.AlertService/ListAlerts",
-                "list_alerts",
+                self._alerts().list_alerts,
                 f"projects/{request.path_params['project']}",
                 query.get("filter", ""),
                 int(page_size),
@@ -127,12 +133,25 @@ class _Front:
 
     async def get_alert(self, request: Request) -> JSONResponse:
         name = "projects/{project}/alerts/{alert}".format(**request.path_params)
-        return JSONResponse(await self._rest("google.monitoring.v3.AlertService/GetAlert", "get_alert", name))
+        path = "google.monitoring.v3.AlertService/GetAlert"
+        return JSONResponse(await self._rest(path, self._alerts().get_alert, name))
 
-    async def _rest(self, path: str, function: str, *arguments: Any) -> Any:
+    async def create_profile(self, request: Request) -> JSONResponse:
+        create = self._cloud.services[PROFILER].create_offline
+        fields = await _body(request, MAX_PROFILE_BODY_BYTES)
+        project = request.path_params["project"]
+        return JSONResponse(await self._rest(f"{PROFILER}/CreateOfflineProfile", create, project, fields))
+
+    async def list_profiles(self, request: Request) -> JSONResponse:
+        find, query = self._cloud.services[PROFILES].list_profiles, request.query_params
+        size, token = query.get("pageSize", ""), query.get("pageToken", "")
+        project = request.path_params["project"]
+        return JSONResponse(await self._rest(f"{PROFILES}/ListProfiles", find, project, size, token))
+
+    async def _rest(self, path: str, function: Callable[..., Any], *arguments: Any) -> Any:
         def call() -> Any:
             self._cloud.tick()  # an answer is as of now, not as of the last tick
-            return getattr(self._alerts(), function)(*arguments)
+            return function(*arguments)
 
         return await answer(self._cloud, path, call)
 
@@ -140,13 +159,13 @@ class _Front:
         return self._cloud.services[ALERTS]
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def _body(request: Request, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
     """The request's JSON object, or an error that says what is wrong with it."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise InvalidInputError(f"the body is larger than {MAX_BODY_BYTES} bytes")
+        if len(body) > most:
+            raise InvalidInputError(f"the body is larger than {most} bytes")
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -24,6 +24,8 @@ _SLI = "google-cloud-monitoring, ServiceLevelIndicator"
 _DASHBOARD = "google-cloud-monitoring-dashboards, Dashboard"
 _BUDGET = "google-cloud-billing-budgets, Budget"
 _BILLING = "google-cloud-billing, CloudBilling"
+_PROFILER = "google/devtools/cloudprofiler/v2/profiler.proto"
+_PROFILES = "https://cloud.google.com/profiler/docs/reference/v2/rest/v2/projects.profiles"
 _AIP = "https://google.aip.dev"
 _OURS = "our reading"
 
@@ -98,6 +100,22 @@ _RESOURCES = (
     Rule("billing/account", "Every project is linked to billingAccounts/000000-000000-000000 in USD; other accounts answer PERMISSION_DENIED.", _OURS, UNVERIFIED),
     Rule("billing/page", "At most 100 accounts or projects a page, 5,000 SKUs.", _BILLING, DOCUMENTED),
     Rule("catalog/prices", "List prices of 23 November 2026 in USD; service ids are real, SKU ids placeholders.", _OURS, UNVERIFIED),
+    Rule("profile/parent", "A deployment's project_id matches `^[a-z][-a-z0-9:.]{4,61}[a-z0-9]$`; the sentence is ours.", _PROFILER, DOCUMENTED),
+    Rule("profile/same-project", "It is the project of the parent.", _OURS, UNVERIFIED),
+    Rule("profile/target", "The target matches `^[a-z]([-a-z0-9_.]{0,253}[a-z0-9])?$`; the sentence is ours.", _PROFILER, DOCUMENTED),
+    Rule("profile/labels", "Label names match `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`, a value has at most 512 bytes, all names and values 1,024; the sentences are ours.", _PROFILER, DOCUMENTED),
+    Rule("profile/type", "An offline profile has a type; the sentence is ours.", _PROFILES, DOCUMENTED),
+    Rule("profile/duration", "The duration is positive.", _OURS, UNVERIFIED),
+    Rule("profile/bytes", "profileBytes is a gzip of a pprof profile that agrees with itself; the sentences are ours.", _PROFILES, DOCUMENTED),
+    Rule("profile/order", "Profiles of a deployment come in ascending time. Here an older one of the same type is INVALID_ARGUMENT; that the real service refuses it is not known.", _PROFILER, UNVERIFIED),
+    Rule("profile/name", "Names are projects/[PROJECT]/profiles/[16 hexadecimal digits].", "cloud-profiler-java#58", ISSUE_TEXT),
+    Rule("profile/start-time", "startTime is the time within the pprof profile.", _OURS, UNVERIFIED),
+    Rule("profile/input-only", "The answer to createOffline has neither profileBytes nor labels.", _PROFILES, DOCUMENTED),
+    Rule("profile/list", "projects.profiles.list answers profileBytes and labels, oldest first.", _OURS, UNVERIFIED),
+    Rule("profile/page", "At most 1,000 profiles a page.", f"{_PROFILES}/list", DOCUMENTED),
+    Rule("profile/retention", "Profiles are kept for 30 days.", "https://cloud.google.com/profiler/quotas", DOCUMENTED),
+    Rule("profile/held", "The last 1,000 profiles and 256 MiB are kept; a request has at most 32 MiB.", _OURS, UNVERIFIED),
+    Rule("profile/no-grpc", "createOffline and list are served over REST only; CreateProfile and UpdateProfile, the agents' online mode, not at all.", _OURS, UNVERIFIED),
     Rule("list/page-token", "A token belongs to the call it came from: other arguments are INVALID_ARGUMENT; so is a negative size.", f"{_AIP}/158", DOCUMENTED),
 )
 

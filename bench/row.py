@@ -21,6 +21,16 @@ def at_most(figure: str, value: float, unit: str, goal: float) -> Row:
     return Row(figure, value, unit, f"<= {goal:g}", value <= goal)
 
 
+def at_least(figure: str, value: float, unit: str, goal: float) -> Row:
+    """A figure that must reach its goal."""
+    return Row(figure, value, unit, f">= {goal:g}", value >= goal)
+
+
+def below(figure: str, value: float, unit: str, goal: float) -> Row:
+    """A figure that must stay under its goal."""
+    return Row(figure, value, unit, f"< {goal:g}", value < goal)
+
+
 def printed(figure: str, value: float, unit: str) -> Row:
     """A figure without a goal."""
     return Row(figure, value, unit, "printed", None)

@@ -1,0 +1,1 @@
+"""The profiler against its peers and the floor: ``./run bench profiler``."""

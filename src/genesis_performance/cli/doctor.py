@@ -18,6 +18,7 @@ ROLES = (
     ("send metrics", "roles/monitoring.metricWriter", "the running service"),
     ("read secrets", "roles/secretmanager.secretAccessor", "the running service, on each secret"),
     ("see incidents of Cloud Monitoring", "roles/monitoring.viewer", "the running service, with apply='api'"),
+    ("upload profiles", "roles/cloudprofiler.agent", "the running service, with profiler.cloud_profiler"),
     ("make alert policies", "roles/monitoring.alertPolicyEditor", "set-up"),
     ("make notification channels", "roles/monitoring.notificationChannelEditor", "set-up"),
     ("make dashboards", "roles/monitoring.dashboardEditor", "set-up"),

@@ -72,6 +72,11 @@ SERVICES: dict[str, Service] = {
 }
 """Name to service; a new service is one entry."""
 
+REST_ONLY: dict[str, Service] = {
+    "cloud_profiler": Service("", "", "gcp", "Cloud Profiler", "cloudprofiler"),
+}
+"""Services without a client for Python: ``rest.get`` and ``rest.post`` reach them, ``client`` does not."""
+
 GLOBAL = "global"
 """As ``location``: the global endpoint, whatever the settings say."""
 
@@ -133,9 +138,10 @@ def client(
 
 def known_service(service: str) -> Service:
     try:
-        return SERVICES[service]
+        return SERVICES.get(service) or REST_ONLY[service]
     except KeyError:
-        raise UnknownNameError(f"no Google service {service!r}; known are {', '.join(SERVICES)}") from None
+        known = ", ".join((*SERVICES, *REST_ONLY))
+        raise UnknownNameError(f"no Google service {service!r}; known are {known}") from None
 
 
 def endpoint_of(service: str, location: str | None = None) -> str:
@@ -219,6 +225,8 @@ def _options() -> list[tuple[str, Any]]:
 
 def _classes(row: Service, aio: bool) -> tuple[Any, Any]:
     """The client's class and its gRPC transport's class, imported only now: they cost half a second."""
+    if not row.module:
+        raise UnknownNameError(f"{row.feature} has no client for Python; call it with gcp.rest")
     try:
         grpc = importlib.import_module("grpc")
         module = importlib.import_module(row.module)

@@ -24,8 +24,9 @@ from genesis_performance.errors import (
     ConfigurationError,
     NoDataError,
     StateError,
+    UnknownNameError,
 )
-from genesis_performance.gcp import rest
+from genesis_performance.gcp import client, rest
 from genesis_performance.model.profile import ProfileReport
 from genesis_performance.model.stacks import ALLOCATED, CPU, SAMPLES, WALL, Frame, StackProfile, StackRecord
 from genesis_performance.profiler import PerformanceProfiler
@@ -160,7 +161,11 @@ def test_a_profile_names_its_deployment_time_and_duration(cloud):
         }
         assert profile["duration"] == "1.500s"
         assert decoded(profile).time_nanos == BEGIN_NS
-        assert decoded(profile).duration_nanos == 1_500_000_000
+        content = decoded(profile)
+        assert content.duration_nanos == 1_500_000_000
+        kind = profile["profileType"].lower()
+        assert content.string_table[content.period_type.type] == kind
+        assert content.string_table[content.default_sample_type] == kind
 
 
 def test_a_region_is_no_zone(cloud):
@@ -338,3 +343,8 @@ def settings_with(**changed) -> ProfilerConfig:
         name: getattr(SERVICE, name) for name in ("cloud_profiler", "service", "service_version", "zone")
     }
     return ProfilerConfig(**(fields | changed))
+
+
+def test_a_service_without_a_client_for_python_says_how_it_is_called(cloud):
+    with pytest.raises(UnknownNameError, match=r"Cloud Profiler has no client for Python.*gcp\.rest"):
+        client("cloud_profiler")

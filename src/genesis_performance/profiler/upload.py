@@ -95,7 +95,7 @@ def _send(deployment: _Deployment, labels: Mapping[str, str], kind: str, profile
     from ..render.pprof import pprof
 
     project, target, own_labels = deployment
-    content = pprof(profile)
+    content = pprof(profile, profile.value_types[-1].name)
     body = {
         "profileType": kind,
         "deployment": {"projectId": project, "target": target, "labels": dict(own_labels)},

@@ -1,4 +1,4 @@
-"""Pure functions over sampled stacks: tree, processors, differential; files of other tools in ``importers``."""
+"""Pure functions over sampled stacks: tree, processors, differential, importers."""
 
 from .columns import clock_column, column_index, totals
 from .differential import difference

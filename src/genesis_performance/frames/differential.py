@@ -8,7 +8,7 @@ Before is scaled so that both sides are about the same amount of work; four base
     assumes that fewer than half of the functions changed, which a share does not need but blurs: under a
     share, one slower function makes all others look faster. Length and load of the sessions do not matter.
 ``share``
-    both totals are made equal. Used in place of ``matched`` where fewer than three functions have enough samples.
+    both totals are made equal; in place of ``matched`` where fewer than three functions have enough samples.
 ``second``
     by the durations: after a change under a steady load.
 ``absolute``
@@ -84,7 +84,7 @@ def difference(
         duration_before_s=before.duration_s,
         duration_after_s=after.duration_s,
         rows=rows,
-        notes=tuple([*notes, *_remarks(sides, kinds[0].name, kinds[1].name)]),
+        notes=(*notes, *_remarks(sides, kinds[0].name, kinds[1].name)),
     )
 
 
@@ -189,7 +189,9 @@ def _scale(basis: str, sides: tuple[_Side, _Side], pairs: Sequence[_Pair]) -> tu
             middle = len(ratios) // 2
             low = ratios[middle] if len(ratios) % 2 else ratios[middle - 1]
             return basis, math.sqrt(low * ratios[middle]), []
-    note = f"fewer than {FEWEST_MATCHED} functions have {ENOUGH_SAMPLES} samples on both sides: shares are compared"
+    note = (
+        f"fewer than {FEWEST_MATCHED} functions have {ENOUGH_SAMPLES} samples on both sides: shares compared"
+    )
     return "share", after.total / before.total, [note] if basis == "matched" else []
 
 
@@ -204,11 +206,11 @@ def _rows(sides: tuple[_Side, _Side], pairs: Sequence[_Pair], scale: float) -> t
     moved = sum(abs(own[1] - scale * own[0]) for _, own, _ in measured)
     self_p = [_probability(sides, own, scale) for _, own, _ in measured]
     total_p = [_probability(sides, whole, scale) for _, _, whole in measured]
-    limits = [_discovery_limit(each) for each in (self_p, total_p)]
+    limit = _discovery_limit([*self_p, *total_p])
     rows = []
     for (frame, own, whole), own_p, whole_p in zip(measured, self_p, total_p, strict=True):
         change = own[1] - scale * own[0]
-        beyond = None if own_p is None or whole_p is None else own_p <= limits[0] or whole_p <= limits[1]
+        beyond = None if own_p is None or whole_p is None else min(own_p, whole_p) <= limit
         rows.append(
             FunctionDifference(
                 function=frame.function,

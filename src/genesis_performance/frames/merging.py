@@ -13,8 +13,8 @@ from .gathering import Gathering
 def merged(profiles: Iterable[StackProfile]) -> StackProfile:
     """The sum of several profiles, of processes side by side or of runs one after another.
 
-    It has every column that one of them has, 0 where another lacks it. The duration is from the first start to
-    the last end where all starts are known, else the sum; the period is kept where all agree.
+    It has every column that one of them has, 0 where another lacks it. The duration is from the first start
+    to the last end where all starts are known, else the sum; the period is kept where all agree.
 
     Raises:
         InvalidInputError: none given, or one name of a column has two units.
@@ -26,7 +26,7 @@ def merged(profiles: Iterable[StackProfile]) -> StackProfile:
     for kind in (kind for profile in given for kind in profile.value_types):
         if kinds.setdefault(kind.name, kind) != kind:
             raise InvalidInputError(
-                f"column {kind.name!r} is in {kinds[kind.name].unit} and in {kind.unit}; merge equal units only"
+                f"column {kind.name!r} is in {kinds[kind.name].unit} and in {kind.unit}; merge equal units"
             )
     made = Gathering(kinds.values())
     column = {name: index for index, name in enumerate(kinds)}

@@ -41,10 +41,10 @@ def self_times(profile: StackProfile, column: str = "cpu") -> tuple[FunctionTime
         if not stack or not value:
             continue
         own[function[stack[-1]]] += value
-        frames = set(stack)
-        for frame in frames:
-            by_frame[frame] += value
-        for each in {function[frame] for frame in frames}:
+        indices = set(stack)
+        for index in indices:
+            by_frame[index] += value
+        for each in {function[index] for index in indices}:
             total[each] += value
     by_line: list[dict[int, int]] = [defaultdict(int) for _ in numbers]
     for index, frame in enumerate(profile.frames):

@@ -16,8 +16,8 @@ class Node:
     """One call path. Values are in the order of the profile's value types."""
 
     frame: Frame
-    self_values: list[int]  # of samples that ended here
-    total_values: list[int]  # and of those in calls below
+    self_values: tuple[int, ...]  # of samples that ended here
+    total_values: tuple[int, ...]  # and of those in calls below
     children: list[Node] = field(default_factory=list, repr=False)  # the largest total first
 
 
@@ -31,33 +31,34 @@ def tree(profile: StackProfile, column: str = "cpu") -> Node:
     """
     order = column_index(profile, column)
     width = range(len(profile.value_types))
-    root = Node(ROOT, [0 for _ in width], [0 for _ in width])
-    paths: list[tuple[Node, dict[int, int], Node]] = []  # node, children by frame, parent; parents come first
-    paths.append((root, {}, root))
+    found: dict[tuple[int, int], int] = {}  # node and frame to the node below
+    parents, frames, own = [0], [-1], [[0] for _ in width]
     for stack, values, _, _ in profile.records:
         here = 0
         for index in stack:
-            below = paths[here][1]
-            found = below.get(index)
-            if found is None:
-                found = below[index] = len(paths)
-                node = Node(profile.frames[index], [0 for _ in width], [0 for _ in width])
-                paths.append((node, {}, paths[here][0]))
-            here = found
-        own = paths[here][0].self_values
+            below = found.get((here, index))
+            if below is None:
+                below = found[here, index] = len(parents)
+                parents.append(here)
+                frames.append(index)
+                for column_values in own:
+                    column_values.append(0)
+            here = below
         for each in width:
-            own[each] += values[each]
-    for node, _, parent in reversed(paths):
-        for each in width:
-            node.total_values[each] += node.self_values[each]
-        if node is not root:
-            for each in width:
-                parent.total_values[each] += node.total_values[each]
-            parent.children.append(node)
-    for node, _, _ in paths:
-        node.children.reverse()  # as they were met, so that equal totals keep that order
-        node.children.sort(key=lambda child: -child.total_values[order])
-    return root
+            own[each][here] += values[each]
+    whole = [list(column_values) for column_values in own]
+    for column_values in whole:
+        for node in range(len(parents) - 1, 0, -1):  # children come after their parents
+            column_values[parents[node]] += column_values[node]
+    self_rows, total_rows = zip(*own, strict=True), zip(*whole, strict=True)
+    labels = [ROOT, *(profile.frames[index] for index in frames[1:])]
+    nodes = [Node(*each) for each in zip(labels, self_rows, total_rows, strict=True)]
+    for number in range(1, len(nodes)):
+        nodes[parents[number]].children.append(nodes[number])
+    for made in nodes:
+        if len(made.children) > 1:
+            made.children.sort(key=lambda child: -child.total_values[order])
+    return nodes[0]
 
 
 def walk(root: Node) -> Iterator[tuple[int, Node]]:

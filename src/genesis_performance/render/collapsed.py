@@ -1,4 +1,4 @@
-"""Collapsed stacks: one line a stack, ``root;...;leaf weight``, as flame graph tools and ``grep`` read them."""
+"""Collapsed stacks: one a line, ``root;...;leaf weight``, as tools for flame graphs read them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from ..frames.columns import TIME_UNIT, clock_column
 from ..frames.paths import short_paths
 from ..model.stacks import Frame, StackProfile
 
-_UNSAFE = re.compile(
-    r"[;\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})"  # ours, or would end a line
-)
+# What separates frames or ends a line, and a backslash that would read as an escape of ours.
+_UNSAFE = re.compile(r"[;\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
 _MISTAKEN = re.compile(r"#|[PT]\d|tid:|process |thread ")  # what importers take for no frame, at the root
 
 
@@ -21,7 +20,8 @@ def collapsed(profile: StackProfile, clock: str = "cpu", **_: Any) -> str:
 
     A frame is ``function (file.py:line)``. The file is its name, with folders before it only where two files
     of the profile have the same name. ``;``, line ends, control characters and lone surrogates are written
-    ``\\x3b``; our importer undoes that. Threads and operations are added up. Stacks that round to 0 are left out.
+    ``\\x3b``; our importer undoes that. Threads and operations are added up. Stacks that round to 0 are
+    left out.
 
     Args:
         clock: ``"cpu"`` or ``"wall"``, or another column; where the profile lacks it as in ``clock_column``.

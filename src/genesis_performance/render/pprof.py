@@ -1,6 +1,6 @@
 """pprof's profiles: gzipped protobuf, for ``go tool pprof``, Cloud Profiler and whatever reads that.
 
-Source of the format: google/pprof, ``proto/profile.proto``. The encoder is ours; it needs no protobuf package.
+Source of the format: google/pprof, ``proto/profile.proto``. The encoder needs no protobuf package.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from ..frames.columns import TIME_UNIT, clock_column, total, totals
 from ..frames.functions import by_function, recursion_collapsed
 from ..frames.paths import library_of, short_paths
+from ..frames.pruning import pruned
 from ..frames.selection import operation_weights, thread_weights
 from ..frames.self_time import self_times
-from ..frames.tree import Node, tree
+from ..frames.tree import tree
 from ..model.stacks import SAMPLES, Frame, StackProfile, ValueType
 from .text import clipped, milliseconds, percent, sentences
 
@@ -55,15 +57,11 @@ def profile_text(
         lines.append(f"No {_called(kind)} was sampled." + (f" There is {others}." if others else ""))
         return "\n".join(lines) + "\n"
     short = short_paths({frame.file for frame in profile.frames})
-    painted = _Paint(on=colour)
-    lines += ["", *_functions(profile, kind, whole, rows, width, short, painted)]
-    lines += ["", *_paths(profile, kind, column, whole, depth, width, short, painted)]
+    view = _View(profile, kind, column, whole, width, short, colour)
+    lines += ["", *view.functions(rows), "", *view.paths(depth)]
     for name, weights in (("operation", operation_weights(profile)), ("thread", thread_weights(profile))):
         if set(weights) - {""} and (name == "operation" or len(weights) > 1):
-            lines += [
-                "",
-                *_names(name, {each: v[column] for each, v in weights.items()}, kind, whole, rows, width),
-            ]
+            lines += ["", *view.names(name, {each: values[column] for each, values in weights.items()}, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -92,17 +90,75 @@ def columns_of(text: str) -> int:
     return len(text) if text.isascii() else sum(_columns(character) for character in text)
 
 
-class _Paint:
-    """Colours, where they were asked for."""
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One column of a profile, and how it is to be shown."""
 
-    def __init__(self, *, on: bool) -> None:
-        self._on = on
+    profile: StackProfile
+    kind: ValueType
+    column: int
+    whole: int  # the column's sum
+    width: int
+    short: dict[str, str]
+    colour: bool
 
-    def __call__(self, text: str, share: float, file: str) -> str:
-        if not self._on:
-            return text
-        style = (_BOLD if share >= 0.1 else "") + (_DIM if library_of(file)[0] else "")
-        return f"{style}{text}{_PLAIN}" if style else text
+    def functions(self, rows: int) -> Iterable[str]:
+        """The table of functions."""
+        found = [row for row in self_times(self.profile, self.kind.name) if row.self_value]
+        yield f"{'self':>17}  {'with calls':>17}  function"
+        for row in found[:rows]:
+            frame = Frame(row.function, row.file, row.hottest_line or row.first_line)
+            text = f"{self.share(row.self_value)}  {self.share(row.total_value)}  "
+            yield text + self.label(frame, len(text), row.self_value)
+        if len(found) > rows:
+            rest = sum(row.self_value for row in found[rows:])
+            yield clip(f"{self.share(rest)}  {'':>17}  ({len(found) - rows:,} more)", self.width)
+
+    def paths(self, depth: int) -> Iterable[str]:
+        """The tree of calls, without what is small."""
+        left_out = f"below {percent(LEAST_SHARE)} pruned; repeats of a recursion shown once"
+        yield clip(f"{'with calls':>17}  path ({left_out})", self.width)
+        functions = recursion_collapsed(by_function(self.profile))
+        root = tree(pruned(functions, LEAST_SHARE, self.kind.name), self.kind.name)
+        most_indent = (self.width - 19) // 2
+        waiting = [(0, child) for child in reversed(root.children)]
+        deeper = 0
+        while waiting:
+            level, node = waiting.pop()
+            value = node.total_values[self.column]
+            if value < self.whole * LEAST_SHARE:
+                continue
+            if level >= depth:
+                deeper += 1
+                continue
+            text = f"{self.share(value)}  " + " " * min(level, most_indent)
+            yield text + self.label(node.frame, len(text), value)
+            waiting.extend((level + 1, child) for child in reversed(node.children))
+        if deeper:
+            yield clip(f"{'':>17}  ({deeper:,} paths go deeper than {depth} levels)", self.width)
+
+    def names(self, what: str, weights: dict[str, int], rows: int) -> Iterable[str]:
+        """The table of operations, or of threads."""
+        most = rows if what == "operation" else min(rows, SHOWN_THREADS)
+        ordered = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        yield f"{_called(self.kind):>17}  {what}"
+        for name, value in ordered[:most]:
+            label = name or ("(outside any operation)" if what == "operation" else "(not known)")
+            yield f"{self.share(value)}  {clip(label, self.width - 19)}"
+        if len(ordered) > most:
+            rest = sum(value for _, value in ordered[most:])
+            yield clip(f"{self.share(rest)}  ({len(ordered) - most:,} more)", self.width)
+
+    def share(self, value: int) -> str:
+        return f"{amount(value, self.kind):>10} {percent(value / self.whole):>6}"
+
+    def label(self, frame: Frame, used: int, value: int) -> str:
+        """Function and place in what a line has left, styled if colours were asked for."""
+        where = self.short.get(frame.file, "")
+        line = f":{frame.line}" if frame.line and where else ""
+        text = clip(f"{frame.function or '(unknown)'}  {where}{line}".rstrip(), self.width - used)
+        style = (_BOLD if value >= self.whole / 10 else "") + (_DIM if library_of(frame.file)[0] else "")
+        return f"{style}{text}{_PLAIN}" if self.colour and style else text
 
 
 def _heading(profile: StackProfile, kind: ValueType, whole: int) -> str:
@@ -122,85 +178,6 @@ def _heading(profile: StackProfile, kind: ValueType, whole: int) -> str:
 
 def _called(kind: ValueType) -> str:
     return _NAMES.get(kind.name, clipped(kind.name, 40))
-
-
-def _functions(
-    profile: StackProfile,
-    kind: ValueType,
-    whole: int,
-    rows: int,
-    width: int,
-    short: dict[str, str],
-    painted: _Paint,
-) -> Iterable[str]:
-    found = [row for row in self_times(profile, kind.name) if row.self_value]
-    yield f"{'self':>17}  {'with calls':>17}  function"
-    for row in found[:rows]:
-        line = row.hottest_line or row.first_line
-        label = _label(Frame(row.function, row.file, line), short)
-        text = f"{_share(row.self_value, whole, kind)}  {_share(row.total_value, whole, kind)}  "
-        yield text + painted(clip(label, width - len(text)), row.self_value / whole, row.file)
-    if len(found) > rows:
-        rest = sum(row.self_value for row in found[rows:])
-        yield f"{_share(rest, whole, kind)}  {'':>17}  {clip(f'({len(found) - rows:,} more)', width - 38)}"
-
-
-def _paths(
-    profile: StackProfile,
-    kind: ValueType,
-    column: int,
-    whole: int,
-    depth: int,
-    width: int,
-    short: dict[str, str],
-    painted: _Paint,
-) -> Iterable[str]:
-    root = tree(recursion_collapsed(by_function(profile)), kind.name)
-    yield clip(
-        f"{'with calls':>17}  path (those below {LEAST_SHARE:.0%} and repeats of a recursion left out)", width
-    )
-    most_indent = max((width - 19) // 2, 0)
-    waiting: list[tuple[int, Node]] = [(0, child) for child in reversed(root.children)]
-    deeper = 0
-    while waiting:
-        level, node = waiting.pop()
-        value = node.total_values[column]
-        if value < whole * LEAST_SHARE:
-            continue
-        if level >= depth:
-            deeper += 1
-            continue
-        text = f"{_share(value, whole, kind)}  " + " " * min(level, most_indent)
-        yield text + painted(
-            clip(_label(node.frame, short), width - len(text)), value / whole, node.frame.file
-        )
-        waiting.extend((level + 1, child) for child in reversed(node.children))
-    if deeper:
-        yield clip(f"{'':>17}  ({deeper:,} paths go deeper than {depth} levels)", width)
-
-
-def _names(
-    what: str, weights: dict[str, int], kind: ValueType, whole: int, rows: int, width: int
-) -> Iterable[str]:
-    most = rows if what == "operation" else min(rows, SHOWN_THREADS)
-    ordered: Sequence[tuple[str, int]] = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-    yield f"{_called(kind):>17}  {what}"
-    for name, value in ordered[:most]:
-        label = name or ("(outside any operation)" if what == "operation" else "(not known)")
-        yield f"{_share(value, whole, kind)}  {clip(label, width - 19)}"
-    if len(ordered) > most:
-        rest = sum(value for _, value in ordered[most:])
-        yield f"{_share(rest, whole, kind)}  ({len(ordered) - most:,} more)"
-
-
-def _share(value: int, whole: int, kind: ValueType) -> str:
-    return f"{amount(value, kind):>10} {percent(value / whole):>6}"
-
-
-def _label(frame: Frame, short: dict[str, str]) -> str:
-    where = short.get(frame.file, "")
-    line = f":{frame.line}" if frame.line and where else ""
-    return f"{frame.function or '(unknown)'}  {where}{line}".rstrip()
 
 
 def _cut(text: str, width: int) -> str:

@@ -28,8 +28,7 @@ class StackFormat:
 def _html(profile: StackProfile, clock: str = "cpu", *, title: str = "", report: Any = None, **_: Any) -> str:
     from .flame_graph import flame_graph
 
-    named = {"title": title} if title else {}
-    return flame_graph(profile, report=report, **named)
+    return flame_graph(profile, report=report, title=title or "Profile")
 
 
 FORMATS: dict[str, StackFormat] = {

@@ -138,7 +138,7 @@ def _text(raw: _Raw, index: int) -> str:
     if index < len(raw.strings):
         return raw.strings[index]
     raise InvalidInputError(
-        f"it names string {index} of {len(raw.strings)}: it is cut off; copy it again from where it was written"
+        f"it names string {index} of {len(raw.strings)}: cut off or damaged; copy it again from its source"
     )
 
 

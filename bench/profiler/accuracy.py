@@ -15,6 +15,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.profiler.peers import Peers, note
 from bench.profiler.tools import DETERMINISTIC, OURS, SAMPLING, Stacks, Tool
@@ -22,6 +23,7 @@ from bench.row import Row, at_least, at_most, below, printed
 
 SECONDS = 15
 RUNS = 3
+LIMIT_S = 60  # of one run: some tools take seconds to write their output
 WORKLOADS = Path(__file__).with_name("workloads")
 TITLES = {"one_thread": "one thread", "threads": "across threads", "awaited": "awaited time"}
 GOALS = {"one_thread": 3.0, "threads": 0.5, "awaited": 1.0}
@@ -41,10 +43,10 @@ def rows(peers: Peers) -> Iterator[Row]:
         mine = statistics.median(errors["ours"])
         yield at_most(f"largest error of any function's share, {title}", mine, "pp", GOALS[workload])
         yield printed(f"  worst of {RUNS} runs", max(errors["ours"]), "pp")
-        others = {tool.name: _median(errors[tool.name]) for tool in SAMPLING}
+        others = {name: statistics.median(of) for name, of in errors.items() if name != "ours"}
         for name, error in others.items():
             yield printed(f"error of {name}, {title}", error, "pp")
-        best = min(others.values(), key=lambda error: math.inf if math.isnan(error) else error)
+        best = min(others.values(), default=math.inf)
         if workload == "one_thread":
             yield at_most(f"{title}: ours minus the best peer", mine - best, "pp", 2)
         else:
@@ -63,7 +65,7 @@ def _errors(peers: Peers, workload: str) -> tuple[dict[str, list[float]], list[d
         bare = _bare(peers, workload, folder)
         for turn in range(RUNS):
             for tool in (OURS, *SAMPLING):
-                if tool.package in peers.missing:
+                if tool.package in peers.missing or _failure(tool, workload) in peers.missing:
                     continue
                 note(f"{TITLES[workload]}, run {turn + 1} of {RUNS}: {tool.name}")
                 measured = _run(peers, tool, workload, folder, bare)
@@ -72,7 +74,7 @@ def _errors(peers: Peers, workload: str) -> tuple[dict[str, list[float]], list[d
                 truth, stacks = measured
                 errors[tool.name].append(_error(truth[CLOCKS[workload]], stacks))
                 if tool is OURS:
-                    ours.append(json.loads((folder / "report").read_text()))
+                    ours.append(json.loads((folder / "report.json").read_text()))
     if not ours:
         raise RuntimeError(f"no run of ours on {workload} ended; its output is above")
     return errors, ours
@@ -86,10 +88,8 @@ def _bare(peers: Peers, workload: str, folder: Path) -> Path:
     return out
 
 
-def _run(
-    peers: Peers, tool: Tool, workload: str, folder: Path, bare: Path
-) -> tuple[dict[str, Shares], Stacks] | None:
-    report, truth = folder / "report", folder / "truth.json"
+def _run(peers: Peers, tool: Tool, workload: str, folder: Path, bare: Path) -> tuple[Any, Stacks] | None:
+    report, truth = folder / "report.json", folder / "truth.json"
     report.unlink(missing_ok=True)
     script = [str(WORKLOADS / f"{workload}.py"), str(truth), str(SECONDS), str(bare)]
     try:
@@ -98,15 +98,14 @@ def _run(
             capture_output=True,
             text=True,
             check=False,
-            timeout=10 * SECONDS,
+            timeout=LIMIT_S,
         )
         return json.loads(truth.read_text()), tool.read(report, workload)
     except subprocess.TimeoutExpired:
-        peers.missing[tool.package or tool.name] = f"did not end within {10 * SECONDS} s on {workload}"
+        peers.missing[_failure(tool, workload)] = f"did not end within {LIMIT_S} s"
     except (OSError, ValueError, KeyError) as error:
-        said = " ".join(done.stderr.split())[-300:] or f"{error}"
-        note(f"{tool.name} on {workload}: {said}")
-        peers.missing[tool.package or tool.name] = f"{TITLES[workload]}: {said}"
+        said = " ".join(done.stderr.split())[-300:]
+        peers.missing[_failure(tool, workload)] = f"{error!r}; it said: {said}"
     return None
 
 
@@ -125,8 +124,8 @@ def _shares(times: Shares) -> Shares:
     return {name: 100 * time / total for name, time in times.items()}
 
 
-def _median(errors: list[float]) -> float:
-    return statistics.median(errors) if errors else math.nan
+def _failure(tool: Tool, workload: str) -> str:
+    return f"{tool.name}, {TITLES[workload]}"
 
 
 def _deterministic(peers: Peers) -> Iterator[Row]:
@@ -146,5 +145,5 @@ def _deterministic(peers: Peers) -> Iterator[Row]:
                 yield printed(f"slow-down by {tool.name}, one thread", _cost(truth) / plain, "x")
 
 
-def _cost(run: dict[str, int]) -> float:
-    return run["cpu_ns"] / run["units"]
+def _cost(run: Any) -> float:
+    return float(run["cpu_ns"] / run["units"])

@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[2]
 PINS = Path(__file__).with_name("peers.txt")
 FOLDER = ROOT / ".genesis" / "bench-peers"
 BUILT_FROM = ("src", "pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE")
-PROGRAMS = {"austin-dist": "austin", "py-spy": "py-spy"}  # programs of their own: installed is not yet running
+PROGRAMS = {
+    "austin-dist": "austin",
+    "py-spy": "py-spy",
+}  # programs of their own: installed is not yet running
 INSTALL_S = 180
 
 

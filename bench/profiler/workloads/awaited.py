@@ -62,7 +62,9 @@ async def clients(seconds: float) -> Truth:
     end = time.monotonic() + seconds
     begin = time.process_time_ns()
     await asyncio.gather(
-        client(mixed, 0.006, end, truth), client(computing, 0.006, end, truth), client(waiting, 0.008, end, truth)
+        client(mixed, 0.006, end, truth),
+        client(computing, 0.006, end, truth),
+        client(waiting, 0.008, end, truth),
     )
     truth.cpu_ns = time.process_time_ns() - begin
     return truth

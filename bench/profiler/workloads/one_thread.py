@@ -1,4 +1,4 @@
-"""One thread, CPU bound: 41 % Python loop, 24 % small calls, 8 % C with the GIL, 20 % C without it, 6 % short.
+"""One thread, CPU bound: 41 % Python loop, 24 % small calls, 8 % C with the GIL, 20 % without, 6 % short.
 
 Blocks of some milliseconds follow in random order and of random length, so that no sampler can fall into
 step with them. Two readings of the thread's CPU clock around each block (about 1 us) are the truth.

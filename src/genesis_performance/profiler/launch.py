@@ -14,20 +14,19 @@ from __future__ import annotations
 import importlib.util
 import io
 import itertools
-import operator
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import NamedTuple
 
 from ..errors import InvalidInputError
-from ..model.stacks import StackProfile, StackRecord
+from ..frames.gathering import Gathering
+from ..model.stacks import StackProfile
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -83,20 +82,17 @@ def without_launcher(profile: StackProfile, own_files: Collection[str] = ()) -> 
     """
     here = {index for index, frame in enumerate(profile.frames) if frame.file == __file__}
     around = {index for index, frame in enumerate(profile.frames) if frame.file in own_files}
-    summed: dict[tuple[tuple[int, ...], str, str], tuple[int, ...]] = {}
+    made = Gathering(profile.value_types)
+    place = [made.frame(frame) for frame in profile.frames]
     for stack, values, thread, operation in profile.records:
-        start = next((place for place, index in enumerate(stack) if index in here), None)
-        if start is not None:
-            stack = tuple(itertools.dropwhile(here.__contains__, stack[start:]))
-        elif not around.isdisjoint(stack):
+        start = next((level for level, index in enumerate(stack) if index in here), None)
+        if start is None and not around.isdisjoint(stack):
             continue
-        if stack:
-            earlier = summed.get((stack, thread, operation), (0,) * len(values))
-            summed[stack, thread, operation] = tuple(map(operator.add, earlier, values))
-    records = tuple(
-        StackRecord(stack, values, thread, operation) for (stack, thread, operation), values in summed.items()
-    )
-    return replace(profile, records=records)
+        kept = stack if start is None else itertools.dropwhile(here.__contains__, stack[start:])
+        path = tuple([place[index] for index in kept])
+        if path:
+            made.add(path, values, thread, operation)
+    return made.like(profile)
 
 
 def _located(program: Program) -> tuple[Callable[[], CodeType], ModuleType]:
@@ -127,7 +123,7 @@ def _advice(program: Program) -> str:
     if program.target.startswith("python"):
         return "; leave python out: the script is run by the Python of genesis-perf"
     name = program.target
-    if all(part.isidentifier() for part in name.split(".")):
+    if not name.endswith(".py") and all(part.isidentifier() for part in name.split(".")):
         return f"; for a module write -m {name}"
     return ""
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInputError, StoreError
+from ..frames.importers.genesis_json import load
+from ..frames.importers.reading import GZIP, HEAD_BYTES, unpacked
 from ..model.profile import ProfileReport
 from ..model.stacks import StackProfile
 from ..storage import from_body, to_body
@@ -24,12 +26,7 @@ KEY = "genesis_performance_session"
 VERSION = 1
 """Raised when a field changes its meaning or goes away."""
 
-MAX_BYTES = 1 << 30
-"""Of a file when it is unpacked; a small hostile one could fill the memory otherwise."""
-
 _HEAD = re.compile(rb'\s*\{\s*"' + KEY.encode() + rb'"')
-_GZIP = b"\x1f\x8b"
-_WHOLE = 16 + zlib.MAX_WBITS  # zlib's way to say: with the header of gzip
 
 
 def write_session(report: ProfileReport, path: Path) -> None:
@@ -65,7 +62,7 @@ def write_whole(path: Path, data: bytes) -> None:
         return
     aside = path.with_name(f".{path.name[:100]}.{os.getpid()}.part")
     try:
-        with aside.open("xb") as file:
+        with aside.open("wb") as file:
             file.write(data)
         aside.replace(path)
     except OSError:
@@ -76,7 +73,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 def is_session(data: bytes) -> bool:
     """Whether these bytes begin as a session file does, compressed or not."""
-    return _HEAD.match(_unpacked(data, 4096) if data.startswith(_GZIP) else data[:4096]) is not None
+    return _HEAD.match(_start(data) if data.startswith(GZIP) else data[:HEAD_BYTES]) is not None
 
 
 def read_session(data: bytes, name: str) -> ProfileReport:
@@ -89,44 +86,44 @@ def read_session(data: bytes, name: str) -> ProfileReport:
     Raises:
         InvalidInputError: it is no session, cut, changed, or written by a newer version.
     """
-    if data.startswith(_GZIP):
-        data = _unpacked_whole(data, name)
-    if not _HEAD.match(data[:4096]):
-        raise InvalidInputError(f"{name} is no session file; make one with: genesis-perf profile run SCRIPT")
     try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise InvalidInputError(
-            f"{name} is a session file that is cut or changed ({_place(error)}); copy it again"
-        ) from error
+        if data.startswith(GZIP):
+            data = unpacked(data)
+        if not _HEAD.match(data[:HEAD_BYTES]):
+            raise InvalidInputError("it is no session file; make one with: genesis-perf profile run SCRIPT")
+        document = load(data)
+        return report_of(_report_body(document))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{name}: {error}") from error
+
+
+def _report_body(document: dict[str, Any]) -> Any:
     version = document[KEY]
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+    if isinstance(version, int) and version > VERSION:
         raise InvalidInputError(
-            f"{name} is a session file of version {str(version)[:40]!r}, which never was; copy it again"
-        )
-    if version > VERSION:
-        raise InvalidInputError(
-            f"{name} is a session file of version {version}, this Genesis Performance reads up to {VERSION}; "
+            f"it is a session file of version {version}, this Genesis Performance reads up to {VERSION}; "
             "upgrade it with: pip install --upgrade genesis-performance"
         )
-    return report_of(document.get("report"), name)
+    if version != VERSION:
+        raise InvalidInputError(f"its version is {version!r:.40}, which never was; copy it again")
+    return document.get("report")
 
 
-def report_of(body: Any, name: str) -> ProfileReport:
+def report_of(body: Any) -> ProfileReport:
     """The report that ``to_body`` made this body of, with every index within its bounds.
 
     Raises:
         InvalidInputError: something is missing, of another type or out of bounds.
     """
     if not isinstance(body, dict):
-        raise InvalidInputError(f"{name} holds no report; copy the file again")
+        raise InvalidInputError("it holds no report; copy it again")
     try:
         report = from_body(ProfileReport, body)
     except StoreError as error:
-        raise InvalidInputError(f"{name}: {error}") from error
+        raise InvalidInputError(str(error)) from error
     for stacks in (report.stacks, report.allocations):
         if stacks is not None and not _is_consistent(stacks):
-            raise InvalidInputError(f"{name} holds stacks of frames that it does not have; it was changed")
+            raise InvalidInputError("its stacks have frames that it does not have; copy it again")
     return report
 
 
@@ -139,28 +136,9 @@ def _is_consistent(stacks: StackProfile) -> bool:
     )
 
 
-def _unpacked(data: bytes, limit: int) -> bytes:
+def _start(data: bytes) -> bytes:
     """The first bytes of gzip data, as far as they can be read."""
     try:
-        return zlib.decompressobj(_WHOLE).decompress(data, limit)
+        return zlib.decompressobj(wbits=31).decompress(data, HEAD_BYTES)
     except zlib.error:
         return b""
-
-
-def _unpacked_whole(data: bytes, name: str) -> bytes:
-    unpacker = zlib.decompressobj(_WHOLE)
-    try:
-        plain = unpacker.decompress(data, MAX_BYTES)
-    except zlib.error as error:
-        raise InvalidInputError(f"{name} is damaged ({error}); copy it again") from error
-    if unpacker.eof:
-        return plain
-    if len(plain) >= MAX_BYTES:
-        raise InvalidInputError(f"{name} unpacks to more than {MAX_BYTES >> 20} MiB; that is no session")
-    raise InvalidInputError(f"{name} ends too early: only a part of it was copied; copy it again")
-
-
-def _place(error: Exception) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
-    return str(error)

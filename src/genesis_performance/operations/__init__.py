@@ -1,12 +1,14 @@
 """The recorder, the current operation and the process-wide registry."""
 
+from .core import CORE
 from .current import current_operation, note_call
+from .decorated import recorded
 from .execution import Execution, NullExecution
 from .recorder import Recorder
 from .registry import recorders, register
-from .steps import recorded
 
 __all__ = [
+    "CORE",
     "Execution",
     "NullExecution",
     "Recorder",

@@ -1,73 +1,65 @@
-"""Counters of one operation in one thread, and their sum over threads."""
+"""Counters of one operation in one thread, for the recorder written in Python."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import MutableSequence
+from typing import TYPE_CHECKING, Any
 
-MAX_ERROR_TYPES = 20
+from .memory import COUNTER_WORDS, MIN_NS, NO_MIN, OCTAVE_WORDS, OCTAVES
+
+if TYPE_CHECKING:
+    from .memory import Labels, Memory
+
+Words = MutableSequence[int]
 
 
 class Cell:
-    """What one thread recorded of one operation. Only that thread writes it, so no lock is needed."""
+    """What one thread recorded of one operation. Only that thread writes it, so no lock is needed.
 
-    __slots__ = (
-        "buckets",
-        "cpu_ns",
-        "cpu_samples",
-        "error_types",
-        "errors",
-        "max_ns",
-        "min_ns",
-        "started",
-        "sum_ns",
-    )
+    Args:
+        memory: where the words are; None is the heap.
+    """
 
-    def __init__(self) -> None:
-        self.started = 0
-        self.errors = 0
-        self.sum_ns = 0
-        self.min_ns = 1 << 62
-        self.max_ns = 0
-        self.buckets: dict[int, int] = {}
-        self.cpu_ns = 0
-        self.cpu_samples = 0
+    __slots__ = ("_buffer", "_memory", "error_types", "name", "octaves", "words")
+
+    def __init__(self, memory: Memory | None, name: str, labels: Labels) -> None:
+        self.name = name
         self.error_types: dict[str, int] | None = None
+        self.octaves: list[Words | None] = [None] * OCTAVES
+        self._memory = memory
+        self._buffer: Any = None
+        # A list is twice as fast as a view of a buffer, and nobody else reads the heap.
+        self.words: Words = [0] * COUNTER_WORDS
+        if memory is not None:
+            self._buffer = memory.counters(name, labels)
+            self.words = _words(self._buffer, COUNTER_WORDS)
+        self.words[MIN_NS] = NO_MIN
 
-    def record(self, duration_ns: int) -> None:
-        # A clock that went backwards must not leave a negative duration in the sums.
-        if duration_ns < 0:
-            duration_ns = 0
-        self.sum_ns += duration_ns
-        if duration_ns < self.min_ns:
-            self.min_ns = duration_ns
-        if duration_ns > self.max_ns:
-            self.max_ns = duration_ns
-        # The same index as stats.histogram.bucket_index, in place: a call would cost as much again.
-        shift = duration_ns.bit_length() - 6
-        index = duration_ns if shift < 0 else (shift << 5) + (duration_ns >> shift)
-        buckets = self.buckets
-        buckets[index] = buckets.get(index, 0) + 1
+    def new_octave(self, number: int) -> Words:
+        """Buckets for durations that did not occur before."""
+        octave: Words = [0] * OCTAVE_WORDS
+        if self._memory is not None:
+            octave = _words(self._memory.octave(self._buffer, number), OCTAVE_WORDS)
+        self.octaves[number] = octave
+        return octave
 
-    def record_error(self, kind: type[BaseException]) -> None:
-        self.errors += 1
-        types = self.error_types
-        if types is None:
-            types = self.error_types = {}
-        name = kind.__qualname__
-        if name not in types and len(types) >= MAX_ERROR_TYPES:
-            name = "other"
-        types[name] = types.get(name, 0) + 1
+    def counters(self) -> tuple[int, ...]:
+        """The words that ``memory`` names."""
+        return tuple(self.words)
 
-    def add(self, other: Cell) -> None:
-        """Add another thread's counters. Copies first: the other thread may be writing."""
-        self.started += other.started
-        self.errors += other.errors
-        self.sum_ns += other.sum_ns
-        self.min_ns = min(self.min_ns, other.min_ns)
-        self.max_ns = max(self.max_ns, other.max_ns)
-        for index, count in list(other.buckets.items()):
-            self.buckets[index] = self.buckets.get(index, 0) + count
-        self.cpu_ns += other.cpu_ns
-        self.cpu_samples += other.cpu_samples
-        if other.error_types:
-            self.error_types = dict(Counter(self.error_types) + Counter(dict(other.error_types)))
+    def buckets(self) -> dict[int, int]:
+        """Bucket index to number of executions."""
+        return {
+            (number << 5) + place: count
+            for number, octave in enumerate(self.octaves)
+            if octave is not None
+            for place, count in enumerate(octave)
+            if count
+        }
+
+
+def _words(buffer: Any, count: int) -> Words:
+    words = memoryview(buffer).cast("B").cast("q")
+    if len(words) < count:
+        raise ValueError(f"a buffer of {len(words)} words was handed out; {count} are needed")
+    return words  # type: ignore[return-value] # what is used of it, it has

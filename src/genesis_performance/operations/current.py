@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +25,12 @@ PACKAGE = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120 - pathlib c
 _LIBRARY_PARTS = ("site-packages", "dist-packages", "/lib/python", "<frozen")
 
 current: ContextVar[Execution | None] = ContextVar("genesis_performance.current", default=None)
+
+current_execution: Callable[[], Execution | None] = current.get
+"""The innermost execution that runs; the compiled recorder puts its own look-up here."""
+
+noting_execution: Callable[[], Execution | None] = current.get
+"""The same, for somebody who will note calls in it: from then on child tasks must know their operation."""
 
 
 class Site(NamedTuple):
@@ -42,15 +49,15 @@ class Tally:
 
     __slots__ = ("calls", "duration_ns", "site")
 
-    def __init__(self, duration_ns: int, site: Site | None) -> None:
-        self.calls = 1
+    def __init__(self, duration_ns: int, site: Site | None, calls: int = 1) -> None:
+        self.calls = calls
         self.duration_ns = duration_ns
         self.site = site
 
 
 def current_operation() -> str | None:
     """Name of the innermost operation that runs in this task or thread."""
-    execution = current.get()
+    execution = current_execution()
     return execution.name if execution is not None else None
 
 
@@ -62,7 +69,7 @@ def note_call(kind: str, key: str, duration_ns: int) -> None:
         key: with what, for example the secret's name; never a payload.
         duration_ns: wall time that it took.
     """
-    execution = current.get()
+    execution = noting_execution()
     if execution is not None:
         tally(execution, kind, key, duration_ns)
 

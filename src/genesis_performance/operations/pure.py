@@ -1,0 +1,93 @@
+"""The recorder's fast path in Python: the twin of the compiled ``_core``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from .execution import NULL, Execution, NullExecution
+from .memory import MAX_NAME_LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from .cell import Cell
+    from .recorder import Key
+
+
+class RecorderCore:
+    """Cells by thread, and the executions that write them. ``Recorder`` is the whole of it."""
+
+    _lock: threading.RLock
+
+    def __init__(
+        self,
+        enabled: bool,
+        cpu_mask: int,
+        clock_ns: Callable[[], int],
+        cpu_clock_ns: Callable[[], int],
+    ) -> None:
+        self.enabled = enabled
+        self.cpu_mask = cpu_mask
+        self.clock_ns = clock_ns
+        self.cpu_clock_ns = cpu_clock_ns
+
+    def forget_threads(self) -> None:
+        """Drop every cell."""
+        self._local = threading.local()
+        self._threads: list[tuple[int, dict[Key, Cell]]] = []
+
+    def operation(self, name: str, labels: Mapping[str, str] | None = None) -> Execution | NullExecution:
+        """A context manager that records its body under ``name``; never raises."""
+        if not self.enabled:
+            return NULL
+        if labels is None and name.__class__ is str and len(name) <= MAX_NAME_LENGTH:
+            return Execution(self, name)
+        key = self.key(name, labels)
+        return NULL if key is None else Execution(self, key)
+
+    # What happens rarely is the same for both cores, and in ``Recorder``.
+
+    def key(self, name: object, labels: Mapping[str, str] | None) -> Key | None:
+        raise NotImplementedError
+
+    def new_cell(self, cells: dict[Key, Cell], key: Key) -> Cell:
+        raise NotImplementedError
+
+    def count_error(self, cell: Cell, kind: type[BaseException]) -> None:
+        raise NotImplementedError
+
+    def fold_calls(self, execution: Execution) -> None:
+        raise NotImplementedError
+
+    def new_shard(self) -> dict[Key, Cell]:
+        """The calling thread's cells, of which it has none yet."""
+        cells: dict[Key, Cell] = {}
+        self._local.cells = cells
+        with self._lock:
+            self._threads.append((threading.get_ident(), cells))
+        return cells
+
+    def cell(self, key: Key) -> Cell:
+        """The calling thread's cell of an operation."""
+        cells: dict[Key, Cell] | None = getattr(self._local, "cells", None)
+        if cells is None:
+            cells = self.new_shard()
+        return cells.get(key) or self.new_cell(cells, key)
+
+    def cells_of_threads(self) -> list[dict[Key, Cell]]:
+        """What every thread that still runs has recorded."""
+        return [cells for _, cells in self._threads]
+
+    def take_ended_threads(self, running: Collection[int]) -> list[dict[Key, Cell]]:
+        """Remove and return the cells of threads that ended; their ids may be in use again."""
+        newest = {thread_id: place for place, (thread_id, _) in enumerate(self._threads)}
+        kept, ended = [], []
+        for place, (thread_id, cells) in enumerate(self._threads):
+            if thread_id in running and newest[thread_id] == place:
+                kept.append((thread_id, cells))
+            else:
+                ended.append(cells)
+        self._threads = kept
+        return ended

@@ -1,0 +1,118 @@
+"""Time what can be suspended step by step, in Python.
+
+The thread's CPU clock runs on while other tasks run; read around each step it counts only what the body
+itself did. Between two steps the operation is nobody's current one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import TYPE_CHECKING, Any
+
+from .current import current
+from .execution import Execution
+from .memory import CPU_NS, CPU_SAMPLES, STARTED
+
+if TYPE_CHECKING:
+    from .pure import RecorderCore
+
+
+class Steps:
+    """Drives a coroutine or generator and records it as one execution.
+
+    To those who look at it, it is that coroutine: awaitable, iterable, with its frame.
+    """
+
+    __slots__ = ("_begun", "_body", "_cpu_ns", "_ended", "_execution", "_recorder", "_sampled")
+
+    def __init__(
+        self, recorder: RecorderCore, name: str, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any]
+    ) -> None:
+        self._recorder = recorder
+        self._body = body
+        self._execution = Execution(recorder, name)
+        self._cpu_ns = 0
+        self._begun = self._ended = False
+
+    def __await__(self) -> Steps:
+        return self
+
+    def __iter__(self) -> Steps:
+        return self
+
+    def __next__(self) -> Any:
+        return self._step(self._body.send, None)
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._body.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._step(self._body.throw, *error)
+
+    def close(self) -> None:
+        self._body.close()
+        self._end(None)
+
+    def __getattr__(self, name: str) -> Any:
+        """cr_frame, cr_await, __name__ and all."""
+        return getattr(self._body, name)
+
+    def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
+        execution = self._execution
+        token = current.set(execution) if self._begun else self._begin()
+        sampled = self._sampled
+        before_ns = self._recorder.cpu_clock_ns() if sampled else 0
+        error: BaseException | None = None
+        try:
+            return resume(*arguments)
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if sampled:
+                self._cpu_ns += self._recorder.cpu_clock_ns() - before_ns
+            if error is not None:
+                self._end(None if isinstance(error, StopIteration) else type(error))
+            current.reset(token)
+
+    def _begin(self) -> Any:
+        """Enter the execution; its token is ours, because it is current only within steps."""
+        self._begun = True
+        execution = self._execution
+        token = execution.begin_steps(
+            getattr(self._body, "cr_frame", None) or getattr(self._body, "gi_frame", None)
+        )
+        mask = self._recorder.cpu_mask
+        self._sampled = mask >= 0 and not (execution._cell.words[STARTED] - 1) & mask
+        return token
+
+    def _end(self, kind: type[BaseException] | None) -> None:
+        if not self._begun or self._ended:
+            return
+        self._ended = True
+        if self._sampled:
+            words = self._execution._cell.words
+            words[CPU_NS] += self._cpu_ns
+            words[CPU_SAMPLES] += 1
+        self._execution.__exit__(kind)
+
+
+def coroutine_function(recorder: RecorderCore, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a decorated coroutine function becomes; the caller names it after the function."""
+
+    async def coroutine_wrapper(*args: Any, **kwargs: Any) -> Any:
+        if not recorder.enabled:
+            return await function(*args, **kwargs)
+        return await Steps(recorder, name, function(*args, **kwargs))
+
+    return coroutine_wrapper
+
+
+def plain_function(recorder: RecorderCore, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a decorated function becomes; the caller names it after the function."""
+
+    def function_wrapper(*args: Any, **kwargs: Any) -> Any:
+        with recorder.operation(name):
+            return function(*args, **kwargs)
+
+    return function_wrapper

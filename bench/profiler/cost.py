@@ -12,7 +12,6 @@ import shlex
 import subprocess
 import sysconfig
 import tempfile
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -81,14 +80,14 @@ def _cases(peers: Peers, floor: str, core: str) -> dict[str, Any]:
 
 def build_floor(folder: Path) -> None:
     """Compile ``floor.c`` as setuptools compiles our core, its extra flags included."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    cores = project["tool"]["setuptools"].get("ext-modules", [])
-    extra = [flag for core in cores for flag in core.get("extra-compile-args", [])]
+    from distutils.core import run_setup  # setuptools' own, where Python has none any more
+
+    core = run_setup(str(ROOT / "setup.py"), stop_after="init").ext_modules[0]
     of = sysconfig.get_config_vars()
     target = folder / f"floor{of['EXT_SUFFIX']}"
     command = [
         *shlex.split(f"{of['CC']} -shared {of['CFLAGS']} {of['CCSHARED']}"),
-        *extra,
+        *core.extra_compile_args,
         f"-I{sysconfig.get_path('include')}",
         str(HERE / "floor.c"),
         "-o",

@@ -116,7 +116,7 @@ class _View:
 
     def paths(self, depth: int) -> Iterable[str]:
         """The tree of calls, without what is small."""
-        left_out = f"below {percent(LEAST_SHARE)} pruned; repeats of a recursion shown once"
+        left_out = f"below {LEAST_SHARE:.0%} pruned; repeats of a recursion shown once"
         yield clip(f"{'with calls':>17}  path ({left_out})", self.width)
         functions = recursion_collapsed(by_function(self.profile))
         root = tree(pruned(functions, LEAST_SHARE, self.kind.name), self.kind.name)

@@ -1,11 +1,11 @@
 """Statistics of cProfile and of Tachyon (``python -m profiling.sampling --pstats``), in pstats' format.
 
 Such a file has no stacks: for each function its own time, its time with calls, and the same for each caller.
-The stacks here are an approximation. From the functions that nobody called, calls are followed downwards,
-the heaviest first; a function's time is divided among its call paths in proportion to the time its callers
-spent in it, as if every call of it did the same. What is left after ``MOST_PATHS`` paths is put under the
-heaviest chain of callers. So each function's own time is exact, its place in the stacks is a guess; ``lost``
-says so.
+The stacks here are an approximation. From where time was spent in calls from nowhere, calls are followed
+downwards, the heaviest first; a function's time is divided among its call paths in proportion to the time
+its callers spent in it, as if every call of it did the same. What is left after ``MOST_PATHS`` paths is put
+under the heaviest chain of callers. So each function's own time is exact, its place in the stacks is a
+guess; ``lost`` says so.
 
 cProfile's times are wall time by default and become column ``wall``. The sampling profiler's lines are those
 that ran; its callers are counts of samples. Marshal is read by a reader of our own (``_marshalled``).
@@ -25,10 +25,13 @@ from ._marshalled import Pairs, Reader
 from ._numbers import whole
 
 NAME = "pstats (cProfile, Tachyon)"
-APPROXIMATE = "call paths guessed from callers and callees"
+APPROXIMATE = "exact call paths (guessed from callers and callees)"
 
 MOST_PATHS = 20_000
 DEEPEST = 200
+LEAST_OUTSIDE = 0.001
+"""Of a function's time that was in calls from nowhere: below, it is rounding and not the start of a path."""
+
 LARGEST_LINE = 2**31 - 1
 _NS = 1_000_000_000
 
@@ -40,6 +43,7 @@ class _Entry:
     calls: int
     own_ns: int
     total_ns: int
+    total: int  # the same in the unit of ``callers``
     callers: dict[_Function, int] = field(default_factory=dict)  # time, or samples, in calls from there
 
 
@@ -116,7 +120,9 @@ def _entry(value: Any) -> _Entry:
         if cost is None:
             raise InvalidInputError("a caller's time is no number")
         callers[_function(key)] = max(cost, 0)
-    return _Entry(max(calls, 0), max(own, 0), max(total, 0), callers)
+    samples = whole(value[1]) if any(not isinstance(spent, tuple) for _, spent in value[4]) else None
+    in_unit = total if samples is None else samples
+    return _Entry(max(calls, 0), max(own, 0), max(total, 0), max(in_unit, 0), callers)
 
 
 def _frame(function: _Function, *, sampled: bool) -> Frame:
@@ -142,28 +148,27 @@ def _add(
 
 
 def _followed(entries: dict[_Function, _Entry]) -> list[tuple[tuple[_Function, ...], int]]:
-    """Call paths from the functions nobody called, with the own time that falls to each."""
+    """Call paths from the functions called from nowhere, with the own time that falls to each."""
     callees: dict[_Function, list[tuple[_Function, float]]] = defaultdict(list)
-    for each, entry in entries.items():
-        spent = sum(entry.callers.values())
-        for caller, cost in entry.callers.items():
-            if caller != each and caller in entries and spent:
-                callees[caller].append((each, cost / spent))
-    roots = [
-        each
-        for each, entry in entries.items()
-        if not any(key in entries and key != each for key in entry.callers)
-    ]
     waiting: list[tuple[float, int, tuple[_Function, ...], float]] = []
-    order = 0
-    for each in roots:
-        heapq.heappush(waiting, (-float(entries[each].total_ns), order, (each,), 1.0))
-        order += 1
+    for order, (each, entry) in enumerate(entries.items()):
+        known = {key: cost for key, cost in entry.callers.items() if key in entries and key != each}
+        spent = sum(known.values())
+        whole_time = max(entry.total, spent)
+        for caller, cost in known.items():
+            if cost:
+                callees[caller].append((each, cost / whole_time))
+        outside = 1 - spent / whole_time if whole_time else 1.0
+        if outside > LEAST_OUTSIDE:
+            waiting.append((-entry.total_ns * outside, order, (each,), outside))
+    heapq.heapify(waiting)
+    order = len(entries)
+    most = order + 5 * MOST_PATHS
     found: list[tuple[tuple[_Function, ...], int]] = []
     while waiting and len(found) < MOST_PATHS:
         _, _, path, share = heapq.heappop(waiting)
         found.append((path, round(entries[path[-1]].own_ns * share)))
-        if len(path) >= DEEPEST or order > 5 * MOST_PATHS:
+        if len(path) >= DEEPEST or order > most:
             continue
         for callee, part in callees[path[-1]]:
             if callee in path:

@@ -59,6 +59,8 @@ _HOMES = {
     "note_call": "operations",
 }
 
+_EXTENSION = ("load_ipython_extension", "unload_ipython_extension")  # what %load_ext looks for
+
 __all__ = [
     "Baseline",
     "BenchmarkConfig",
@@ -94,6 +96,8 @@ def __getattr__(name: str) -> "Any":
         from importlib.metadata import version
 
         return version("genesis-performance")
+    if name in _EXTENSION:
+        return getattr(import_module(f"{__name__}.integrations.jupyter"), name)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

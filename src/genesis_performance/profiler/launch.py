@@ -19,14 +19,17 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import CodeType, FrameType, ModuleType, TracebackType
 from typing import NamedTuple
 
+from ..config.profiler import ProfilerConfig
 from ..errors import InvalidInputError
 from ..frames.gathering import Gathering
-from ..model.stacks import StackProfile
+from ..model.profile import ProfileReport
+from ..model.stacks import Frame, StackProfile
 
 EXIT_ERROR = 1
 EXIT_INTERRUPTED = 128 + signal.SIGINT
@@ -80,8 +83,18 @@ def without_launcher(profile: StackProfile, own_files: Collection[str] = ()) -> 
         profile: sampled while ``run`` ran.
         own_files: whose frames belong to the launcher too, where no program runs above them.
     """
-    here = {index for index, frame in enumerate(profile.frames) if frame.file == __file__}
-    around = {index for index, frame in enumerate(profile.frames) if frame.file in own_files}
+    return above(profile, lambda frame: frame.file == __file__, lambda frame: frame.file in own_files)
+
+
+def above(
+    profile: StackProfile, is_launcher: Callable[[Frame], bool], is_around: Callable[[Frame], bool]
+) -> StackProfile:
+    """Of each stack what lies above its first frames of a launcher.
+
+    Stacks without one stay as they are (other threads), unless they have a frame of what is around it.
+    """
+    here = {index for index, frame in enumerate(profile.frames) if is_launcher(frame)}
+    around = {index for index, frame in enumerate(profile.frames) if is_around(frame)}
     made = Gathering(profile.value_types)
     place = [made.frame(frame) for frame in profile.frames]
     for stack, values, thread, operation in profile.records:
@@ -93,6 +106,16 @@ def without_launcher(profile: StackProfile, own_files: Collection[str] = ()) -> 
         if path:
             made.add(path, values, thread, operation)
     return made.like(profile)
+
+
+def observed(report: ProfileReport, config: ProfilerConfig) -> ProfileReport:
+    """The report of a program that nobody prepared, found anew after its stacks were cut."""
+    from .findings import findings
+
+    # that such a program has no operations is no news
+    notes = tuple(note for note in report.notes if not note.startswith("no operation ended"))
+    report = replace(report, notes=notes, findings=())
+    return replace(report, findings=findings(config, report))
 
 
 def _located(program: Program) -> tuple[Callable[[], CodeType], ModuleType]:

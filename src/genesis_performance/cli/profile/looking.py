@@ -24,7 +24,7 @@ from .sources import (
     thread_option,
     write_output,
 )
-from .summary import function_rows, operation_lines, operation_rows
+from .summary import function_rows, operation_lines, operation_rows, said_lines
 
 if TYPE_CHECKING:
     from ...model.profile import ProfileReport

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ...operations import Recorder
     from ...profiler.session import Session
 
+LEAST_CHILDREN_S = 0.01
+
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @click.argument("program", nargs=-1, required=True, type=click.UNPROCESSED, metavar="[--] SCRIPT [ARGS]...")
@@ -135,20 +137,17 @@ class _Ending:
             _say(stderr, summary_text(report, self._shown_path))
 
     def _report(self, session: Session) -> ProfileReport:
-        from ...profiler.findings import findings
-        from ...profiler.launch import without_launcher
+        from ...profiler.launch import observed, without_launcher
         from ..main import __file__ as main_file
 
         report = session.stop()
-        notes = report.notes
         children_s = _children_cpu_s() - self._children_s
-        if children_s > 0.01:
-            notes = (*notes, f"child processes used {children_s:.2f} s of CPU that is not in this profile")
-        if report.stacks is None:
-            return replace(report, notes=notes)
-        own = {__file__, main_file}
-        report = replace(report, notes=notes, stacks=without_launcher(report.stacks, own), findings=())
-        return replace(report, findings=findings(self._config, report))
+        if children_s > LEAST_CHILDREN_S:
+            note = f"child processes used {children_s:.2f} s of CPU that is not in this profile"
+            report = replace(report, notes=(*report.notes, note))
+        if report.stacks is not None:
+            report = replace(report, stacks=without_launcher(report.stacks, {__file__, main_file}))
+        return observed(report, self._config)
 
 
 def _default_file(name: str) -> Path:

@@ -60,7 +60,7 @@ class Source:
 
     def clock(self, wanted: str | None) -> str:
         """The clock that was asked for, or the one that explains most."""
-        from .summary import hottest_clock
+        from ...profiler.clock_choice import hottest_clock
 
         if wanted is not None:
             return wanted

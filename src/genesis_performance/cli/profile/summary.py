@@ -10,6 +10,7 @@ from ...frames.paths import short_paths
 from ...model.operation import OperationSnapshot
 from ...model.profile import ProfileReport
 from ...model.stacks import StackProfile
+from ...profiler.clock_choice import hottest_clock
 from ...render.profile_text import clip
 from ...render.text import clipped, milliseconds, percent
 from ...stats.histogram import quantile
@@ -17,8 +18,6 @@ from ...stats.histogram import quantile
 FUNCTIONS = 8
 OPERATIONS = 8
 WIDTH = 100
-BUSY = 0.1
-"""Of one core: a program that used less waited, and is explained by wall time."""
 
 
 def summary_text(report: ProfileReport, path: str) -> str:
@@ -52,15 +51,6 @@ def summary_document(report: ProfileReport, path: str) -> dict[str, Any]:
         document["functions"] = function_rows(report.stacks, clock, FUNCTIONS)
         document["lost"] = dict(report.stacks.lost)
     return document
-
-
-def hottest_clock(report: ProfileReport) -> str:
-    """``"cpu"``, or ``"wall"`` for a program that mostly waited."""
-    stacks = report.stacks
-    if stacks is None or not stacks.records:
-        return "cpu"
-    cpu_ns = totals(stacks)[clock_column(stacks, "cpu")]
-    return "cpu" if cpu_ns >= BUSY * report.duration_s * 1e9 else "wall"
 
 
 def function_rows(stacks: StackProfile, clock: str, most: int | None) -> list[dict[str, Any]]:
@@ -106,8 +96,7 @@ def said_lines(report: ProfileReport) -> Iterator[str]:
     for each in report.findings:
         yield f"{each.severity}: {clipped(each.title)}: {clipped(each.reason, 400)}"
     for note in report.notes:
-        if not note.startswith("no operation ended"):  # of a program that nobody prepared that is no news
-            yield f"note: {clipped(note, 400)}"
+        yield f"note: {clipped(note, 400)}"
 
 
 def _head(report: ProfileReport) -> Iterator[str]:

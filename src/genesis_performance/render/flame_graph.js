@@ -108,7 +108,7 @@ function redraw() {
 
 function fit() {
   const most = Math.max(240, Math.round(innerHeight * 0.65));
-  stage.style.height = Math.min(Math.max(rows(), 4) * row, most) + 2 + "px";
+  stage.style.height = Math.min(rows() * row, most) + 2 + "px";
   $("space").style.height = rows() * row + "px";
 }
 
@@ -211,6 +211,7 @@ function move(key) {
   else if (inner) next = (tree.levels[tree.depth[cursor] + 1] || []).find((n) => tree.parent[n] === cursor && wide(n));
   else if (tree.parent[cursor] >= 0) next = tree.parent[cursor];
   if (next === undefined) return;
+  point(-1);
   cursor = next;
   const seen = tree.left[next] < view.b && tree.right[next] > view.a;
   if (!seen || tree.depth[next] >= rows()) { state.zoom = 0; showZoom(); }

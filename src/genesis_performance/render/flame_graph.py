@@ -198,16 +198,19 @@ def _notes(notes: list[str]) -> str:
 def _table(rows: list[FunctionRow], data: PageData, column: int, totals: list[int]) -> str:
     body = "".join(_row(row, data.types[column], totals[column]) for row in rows)
     body = body or '<tr><td colspan="7">Nothing.</td></tr>'
-    clock = ""
+    about = "Nothing was counted."
     if rows:
         name = data.types[column].name
-        clock = f" Values are {escaped(_TITLES.get(name, name))}."
+        about = (
+            f"The {len(rows):,} with the most of their own; values are {escaped(_TITLES.get(name, name))}. "
+            "Self is without what a function called, total with it."
+        )
     head = "".join(f'<th scope="col">{words}</th>' for words in ("Function", "Where", "Code"))
     head += "".join(f'<th scope="col" class="n">{words}</th>' for words in _FIGURES)
     return (
+        f'<p class="soft" id="functions-about">{about}</p>'
         '<div class="scroll" role="region" tabindex="0" aria-label="Table of functions">'
-        f'<table id="functions"><caption id="functions-about">The {len(rows):,} that take the most themselves.'
-        f"{clock} Self is without what a function called, total with it.</caption>"
+        '<table id="functions" aria-describedby="functions-about">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

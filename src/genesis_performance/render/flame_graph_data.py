@@ -23,6 +23,9 @@ MOST_FRAMES = 1_500_000
 NAME_CHARACTERS = 200
 """Of a function's, operation's or thread's name."""
 
+SHORT_CHARACTERS = 80
+"""Of a short file name."""
+
 LEFT_OUT = "(light stacks, added up)"
 
 
@@ -153,13 +156,18 @@ class PageData:
         rows = []
         for each in order:
             name, file, first, library = self._names[each]
-            place = f"{short[file]}:{first}" if short[file] and first else short[file]
+            place = clipped(short[file], SHORT_CHARACTERS)
+            if place and first:
+                place = f"{place}:{first}"
             rows.append(FunctionRow(name, place, bool(library), own[each], total[each]))
         return [row for row in rows if row.total]
 
     def _short_files(self) -> list[str]:
-        short = short_paths(self._files)
-        return [short.get(file, "") for file in self._files]
+        names = {"": "", **short_paths(self._files)}
+        for file, short in names.items():
+            if short in ("__init__.py", "__main__.py"):  # a name that many packages have
+                names[file] = "/".join(parts(file)[-2:])
+        return [names[file] for file in self._files]
 
     def json(self, start: int) -> str:
         """All of it, safe within a ``script`` element: no character of it can end that element.
@@ -180,7 +188,7 @@ class PageData:
             "first": [first for _, _, first, _ in self._names],
             "library": [library for _, _, _, library in self._names],
             "files": [clipped(file) for file in self._files],
-            "short": [clipped(file) for file in self._short_files()],
+            "short": [clipped(file, SHORT_CHARACTERS) for file in self._short_files()],
             "function": [function for function, _ in self._frames],
             "line": [line for _, line in self._frames],
             "threads": [clipped(name, NAME_CHARACTERS) for name in self._threads],

@@ -23,7 +23,9 @@ function choose() {
   tops((node) => tree.fn[node], (node, mine, top) => {
     const up = tree.fn[tree.parent[node]];
     if (mine === fn && top) above.set(up, (above.get(up) || 0) + tree.total[0][node]);
-    if (up === fn) below.set(mine, (below.get(mine) || 0) + tree.total[0][node]);
+  });
+  tops((node) => (tree.fn[tree.parent[node]] === fn ? tree.fn[node] : -2), (node, mine, top) => {
+    if (mine !== -2 && top) below.set(mine, (below.get(mine) || 0) + tree.total[0][node]);
   });
   for (const [id, found] of [["callers", above], ["callees", below]]) {
     const list = [...found].filter((each) => each[1] > 0).sort((a, b) => b[1] - a[1]).slice(0, 20);
@@ -96,9 +98,9 @@ function table() {
     head.scope = "col";
     if (!key) return head;
     const on = key === by;
-    head.setAttribute("aria-sort", !on ? "none" : figures !== back ? "descending" : "ascending");
-    if (on) head.setAttribute("aria-sort", Boolean(figures) !== back ? "descending" : "ascending");
-    const sort = button(words + (on ? (Boolean(figures) !== back ? " ▾" : " ▴") : ""), () => {
+    const falling = Boolean(figures) !== back;
+    head.setAttribute("aria-sort", !on ? "none" : falling ? "descending" : "ascending");
+    const sort = button(words + (on ? (falling ? " ▾" : " ▴") : ""), () => {
       state.sort = on && !back ? "-" + key : key;
       table();
       remember();
@@ -112,7 +114,7 @@ function table() {
     const made = cells(button(data.names[fn], () => { select(fn); $("chosen").scrollIntoView({ block: "nearest" }); }, "name"));
     made.dataset.fn = fn;
     made.append(element("td", place(fn)), element("td", data.library[fn] ? "library" : "own"));
-    for (const [value] of [[after.own[fn]], [after.total[fn]]])
+    for (const value of [after.own[fn], after.total[fn]])
       made.append(element("td", amount(value), "n"), element("td", percent(share(value, 0)), "n"));
     made.style.setProperty("--share", (100 * Math.min(share(after[by === "total" ? "total" : "own"][fn], 0), 1)).toFixed(2) + "%");
     if (data.compared)
@@ -145,6 +147,8 @@ function search() {
 const UNNAMED = { op: "(outside any operation)", thread: "(not known)" };
 const NAMES = { op: data.operations, thread: data.threads };
 
+const brief = (name) => (name.length > 60 ? Array.from(name).slice(0, 59).join("") + "…" : name);
+
 function offer() {
   $("clock").replaceChildren(...data.types.map((kind) => new Option(TITLES[kind.name] || kind.name, kind.name)));
   const values = data.values[data.start];
@@ -155,7 +159,7 @@ function offer() {
       if (!data.side[record]) { sums[of[record]] += values[record]; whole += values[record]; }
     const order = [...sums.keys()].sort((a, b) => sums[b] - sums[a]);
     $(id).replaceChildren(new Option("All", ""), ...order.map((at) =>
-      new Option(`${NAMES[id][at] || UNNAMED[id]} · ${percent(whole ? sums[at] / whole : 0)}`, at)));
+      new Option(`${brief(NAMES[id][at]) || UNNAMED[id]} · ${percent(whole ? sums[at] / whole : 0)}`, at)));
     $(id).parentElement.hidden = NAMES[id].length < 2;
   }
   for (const id of ["width", "compare"]) $(id).parentElement.hidden = !data.compared;
@@ -163,8 +167,8 @@ function offer() {
 
 function explain() {
   const keys = data.compared
-    ? [["up2", "takes more than before"], ["down2", "takes less"], ["same", "changed by less than 0.25 points"]]
-    : [["own0", "own code"], ["library0", "library"]];
+    ? [["up2", "takes more than before (from 0.25, 1 and 5 points)"], ["down2", "takes less"], ["same", "changed by less than 0.25 points"]]
+    : [["own0", "own code, a shade for each file"], ["library0", "library"]];
   $("legend").replaceChildren(...[...keys, ["hit", "found by the search"]].map(([look, words]) => {
     const item = element("li");
     item.append(element("span", "", "key " + look), words);

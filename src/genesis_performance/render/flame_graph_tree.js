@@ -9,7 +9,7 @@ const records = data.thread.length;
 const functions = data.names.length;
 
 const START = { clock: data.types.length ? data.types[data.start].name : "", op: null, thread: null, width: 0,
-  compare: "share", q: "", view: "flame", merge: false, zoom: 0, fn: -1, most: 100,
+  compare: "share", q: "", view: "flame", merge: false, zoom: 0, fn: -1, most: 50,
   sort: data.compared ? "ownChange" : "own" };
 const state = { ...START };
 

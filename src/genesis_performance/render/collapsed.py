@@ -12,7 +12,7 @@ from ..model.stacks import Frame, StackProfile
 
 # What separates frames or ends a line, and a backslash that would read as an escape of ours.
 _UNSAFE = re.compile(r"[;\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|\\(?=x[0-9a-f]{2}|u[0-9a-f]{4})")
-_MISTAKEN = re.compile(r"#|[PT]\d|tid:|process |thread ")  # what importers take for no frame, at the root
+_MISTAKEN = re.compile(r"[#{[]|[PT]\d|tid:|process |thread ")  # what importers take for no frame, at the root
 
 
 def collapsed(profile: StackProfile, clock: str = "cpu", **_: Any) -> str:

@@ -20,6 +20,8 @@ from ._numbers import whole
 
 NAME = "collapsed stacks (py-spy, Austin, Tachyon, perf)"
 UNREADABLE = "lines that could not be read"
+LONG_LINE = 4096
+"""A head of so many bytes without a line end is the beginning of one long line."""
 
 _LINE = re.compile(r"(\S.*?)[ \t]+(-?\d{1,19}(?:\.\d{1,18})?(?:,-?\d{1,19}){0,2})\s*\Z", re.DOTALL)
 _META = re.compile(r"# *([\w-]+): *(.*)")
@@ -30,6 +32,8 @@ _PROCESS = re.compile(r"P\d+\Z|process \d+(?::.*)?\Z", re.DOTALL)
 _THREAD = re.compile(r"T(\d+(?::[0-9a-fA-F]+)?)\Z|tid:(\d+)\Z|thread \((.+?)\)(?:: (.+))?\Z", re.DOTALL)
 _ESCAPE = re.compile(r"\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
 
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+
 _MODES: dict[str, tuple[tuple[ValueType, int], ...]] = {  # column and the factor to its unit
     "wall": ((WALL, 1_000),),
     "cpu": ((CPU, 1_000),),
@@ -38,16 +42,19 @@ _MODES: dict[str, tuple[tuple[ValueType, int], ...]] = {  # column and the facto
 
 
 def recognises(head: bytes) -> bool:
-    """Text whose first lines are comments or end in a number."""
-    if b"\0" in head or head[:1] in (b"{", b"["):
+    """Text whose first lines are comments or end in a number; a line may be longer than the head."""
+    if b"\0" in head:
         return False
-    lines = head.split(b"\n")
-    whole_lines = lines[:-1] or lines  # the last one of the head may be cut by us
-    for line in whole_lines:
+    *complete, rest = head.split(b"\n")
+    for line in complete or [rest]:
         text = line.decode("utf-8", "replace").strip()
         if text and not text.startswith("# "):
-            return _LINE.match(text) is not None
-    return any(_META.match(line.decode("utf-8", "replace")) for line in whole_lines)
+            if _LINE.match(text):
+                return True
+            return (
+                not complete and len(head) >= LONG_LINE and text[0] not in "{[" and not _BINARY.search(text)
+            )
+    return any(_META.match(line.decode("utf-8", "replace")) for line in complete)
 
 
 def read(data: bytes) -> StackProfile:

@@ -210,7 +210,7 @@ def _table(rows: list[FunctionRow], data: PageData, column: int, totals: list[in
     return (
         f'<p class="soft" id="functions-about">{about}</p>'
         '<div class="scroll" role="region" tabindex="0" aria-label="Table of functions">'
-        '<table id="functions" aria-describedby="functions-about">'
+        '<table id="functions" aria-label="Functions" aria-describedby="functions-about">'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

@@ -9,10 +9,12 @@ from typing import Any
 from ...errors import InvalidInputError
 from ...model.stacks import StackProfile
 from ..gathering import Gathering
+from ._numbers import LARGEST
 
 NAME = "Genesis Performance stacks (JSON)"
 
 SCHEMA_VERSION = 1
+LONGEST_S = 1e9
 _HEAD = re.compile(rb'\s*\{\s*"schema_version":\s*\d+,\s*"kind":\s*"StackProfile"')
 
 
@@ -39,10 +41,13 @@ def read(data: bytes) -> StackProfile:
         stored = msgspec.convert(document.get("value"), StackProfile)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InvalidInputError(f"it is no profile: {error}; export it again") from error
+    if not 0 <= stored.duration_s <= LONGEST_S:  # NaN is neither
+        raise InvalidInputError(f"its duration is {stored.duration_s} s, which can not be; export it again")
     made = Gathering(stored.value_types)
     place = [made.frame(frame) for frame in stored.frames]
     for number, (stack, values, thread, operation) in enumerate(stored.records):
-        if len(values) != len(stored.value_types) or any(not 0 <= index < len(place) for index in stack):
+        fits = len(values) == len(stored.value_types) and all(abs(value) <= LARGEST for value in values)
+        if not fits or any(not 0 <= index < len(place) for index in stack):
             raise InvalidInputError(
                 f"its record {number} names a frame or column that is not there; export it again"
             )

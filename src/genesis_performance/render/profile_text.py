@@ -16,7 +16,7 @@ from ..frames.tree import tree
 from ..model.stacks import SAMPLES, Frame, StackProfile, ValueType
 from .text import clipped, milliseconds, percent, sentences
 
-NARROWEST = 40
+NARROWEST = 60
 LEAST_SHARE = 0.01
 """Of a path that is shown."""
 

@@ -74,7 +74,12 @@ class Sessions:
         )
 
     def resources(
-        self, memory: Sequence[float] = (100 * MIB,) * 20, *, cpu_percent: float = 0.0, every_s: float = 0.5
+        self,
+        memory: Sequence[float] = (100 * MIB,) * 20,
+        *,
+        cpu_percent: float = 0.0,
+        every_s: float = 0.5,
+        changes_per_s: float = 0.0,
     ) -> tuple[ResourceSample, ...]:
         return tuple(
             ResourceSample(
@@ -85,7 +90,7 @@ class Sessions:
                 read_bytes=0,
                 write_bytes=0,
                 threads=1,
-                context_switches=0,
+                context_switches=round((index + 1) * every_s * changes_per_s),
             )
             for index, level in enumerate(memory)
         )

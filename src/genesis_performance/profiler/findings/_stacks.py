@@ -11,6 +11,17 @@ from ...model.stacks import Frame, StackProfile, StackRecord
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))  # noqa: PTH120
 _LIBRARY_PARTS = ("site-packages", "dist-packages", "/lib/python", "<")  # "<": frozen, string, built-in
 
+_WAITED_FOR = {
+    "socket.py": "the network",
+    "ssl.py": "the network",
+    "sslproto.py": "the network",
+    "selectors.py": "the network",
+    "subprocess.py": "another process",
+    "threading.py": "another thread",
+    "queue.py": "another thread",
+}
+"""Files of the standard library that a stack which waits ends in, and what is waited for there."""
+
 
 def is_own(frame: Frame) -> bool:
     """Whether the frame is the host's own code: no library's, no part of Python, none of ours."""
@@ -87,3 +98,11 @@ def heaviest(stacks: StackProfile, weighted: Iterable[tuple[Counted, int]]) -> t
 def place(frame: Frame) -> str:
     """``function (file:line)``."""
     return f"{frame.function} ({frame.file}:{frame.line})"
+
+
+def awaited_at(stacks: StackProfile, record: StackRecord) -> str:
+    """What is waited for where the stack ends, as far as the standard library's frames tell; else ``""``."""
+    if not record.stack:
+        return ""
+    file = stacks.frames[record.stack[-1]].file.replace("\\", "/")
+    return "" if is_own(stacks.frames[record.stack[-1]]) else _WAITED_FOR.get(file.rpartition("/")[2], "")

@@ -22,15 +22,16 @@ def check(facts: SessionFacts) -> Iterator[Finding]:
     stacks = facts.stacks
     if found is None or stacks is None:
         return
-    threads = sorted(found.threads, key=lambda name: -found.threads[name][0])
-    top = heaviest(stacks, ((entry, entry.cpu_ns) for entry in found.running))
+    lost = found.wanting
+    threads = sorted(lost.threads, key=lambda name: -lost.threads[name][0])
+    top = heaviest(stacks, ((entry, entry.cpu_ns) for entry in lost.running))
     frame = top[0] if top else None
     late_us = found.late_ns / 1e3
     reason = (
         f"{len(threads)} threads ({', '.join(name or 'unnamed' for name in threads[:4])}) wanted to run and "
-        f"waited {found.lost_s:.2f} s while the process used one of {facts.report.cpu_count:g} cores for "
-        f"{found.busy_s:.2f} s; the sampler came {late_us:.0f} us late on average, the switch interval is "
-        f"{found.switch_interval_s * 1e6:.0f} us"
+        f"waited {lost.lost_s:.2f} s while the process used one of {facts.report.cpu_count:g} cores for "
+        f"{lost.busy_s:.2f} s; threads changed {found.changes_per_s:.0f} times a second and the sampler came "
+        f"{late_us:.0f} us late on average, at a switch interval of {found.switch_interval_s * 1e6:.0f} us"
     )
     if frame:
         reason += f". The lock is held most at {place(frame)}"
@@ -44,13 +45,14 @@ def check(facts: SessionFacts) -> Iterator[Finding]:
         file=frame.file if frame else None,
         line=frame.line if frame else None,
         evidence=(
-            Evidence(name="lost_s", value=found.lost_s, unit="s", source="wall less CPU of running stacks"),
-            Evidence(name="one_core_s", value=found.busy_s, unit="s", source=source),
+            Evidence(name="lost_s", value=lost.lost_s, unit="s", source="wall less CPU of running stacks"),
+            Evidence(name="one_core_s", value=lost.busy_s, unit="s", source=source),
             Evidence(name="threads", value=len(threads), source="stacks"),
+            Evidence(name="context_switches_per_s", value=found.changes_per_s, unit="1/s", source=source),
             Evidence(name="sampler_late_us", value=late_us, unit="us", source="sampler"),
             *(
                 Evidence(name="cpu_per_wall", value=cpu / wall, source=f"thread {name}")
-                for name, (cpu, wall) in ((name, found.threads[name]) for name in threads[:4])
+                for name, (cpu, wall) in ((name, lost.threads[name]) for name in threads[:4])
                 if wall
             ),
         ),

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from ...model.advice import Evidence, Finding, Severity
 from ...model.stacks import StackProfile
 from ...rules import Rule
-from ._contention import contention
+from ._contention import wanting
 from ._looking import SessionFacts
-from ._stacks import Counted, counted, heaviest, place
+from ._stacks import Counted, awaited_at, counted, heaviest, place
 
 MAX_CPU_RATIO = 0.2
 """CPU per wall time, of the operation and of a stack that waits: at most a fifth is computing."""
@@ -33,22 +33,11 @@ MIN_MEAN_NS = 5_000_000
 MIN_OWN = 0.5
 """Of the operation's wall time, seen waiting in its own stacks: else it is another's wait."""
 
-_LEAVES = {
-    "socket.py": "the network",
-    "ssl.py": "the network",
-    "sslproto.py": "the network",
-    "selectors.py": "the network",
-    "subprocess.py": "another process",
-    "threading.py": "another thread",
-    "queue.py": "another thread",
-}
-"""Files of the standard library that a waiting stack ends in, and what is waited for there."""
-
 
 def check(facts: SessionFacts) -> Iterator[Finding]:
     stacks = facts.stacks
-    # Threads that wait for the GIL use little CPU per wall time too, at lines that only compute.
-    if stacks is None or contention(facts) is not None:
+    # Threads that wait for the GIL or a core use little CPU per wall time too, at lines that only compute.
+    if stacks is None or wanting(facts) is not None:
         return
     names = sorted({operation.name for operation in facts.report.operations})
     for name in names:
@@ -109,8 +98,7 @@ def _awaited(stacks: StackProfile, waiting: list[Counted]) -> str:
     """What most of the waiting is for, as far as the standard library's frames tell; else ``""``."""
     sums: dict[str, int] = {}
     for entry in waiting:
-        leaf = stacks.frames[entry.record.stack[-1]] if entry.record.stack else None
-        what = _LEAVES.get(leaf.file.replace("\\", "/").rpartition("/")[2], "") if leaf else ""
+        what = awaited_at(stacks, entry.record)
         sums[what] = sums.get(what, 0) + entry.waited_ns
     return max(sums, key=lambda what: (sums[what], what))
 

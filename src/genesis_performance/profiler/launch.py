@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
-from types import CodeType, FrameType, ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import NamedTuple
 
 from ..config.profiler import ProfilerConfig
@@ -61,18 +61,18 @@ def run(program: Program) -> int:
     Raises:
         InvalidInputError: there is no such script or module.
     """
-    with _Terminable():
-        try:
-            load, module = _located(program)
-        except InvalidInputError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - importing the package a module is in runs its code
-            return _ended(error)
-        sys.modules["__main__"] = module
-        try:
-            exec(load(), module.__dict__)  # noqa: S102 - running it is what we are for
-        except BaseException as error:  # noqa: BLE001 - it is the program's, and the interpreter takes all
-            return _ended(error)
+    _make_terminable()
+    try:
+        load, module = _located(program)
+    except InvalidInputError:
+        raise
+    except BaseException as error:  # noqa: BLE001 - importing the package a module is in runs its code
+        return _ended(error)
+    sys.modules["__main__"] = module
+    try:
+        exec(load(), module.__dict__)  # noqa: S102 - running it is what we are for
+    except BaseException as error:  # noqa: BLE001 - it is the program's, and the interpreter takes all
+        return _ended(error)
     return 0
 
 
@@ -240,27 +240,46 @@ def _program_part(trace: TracebackType | None) -> TracebackType | None:
     return trace
 
 
-class _Terminable:
-    """While it is entered, SIGTERM ends the program as ``sys.exit`` does, if nobody else handles it."""
-
-    def __init__(self) -> None:
-        self._pid = os.getpid()
-
-    def __enter__(self) -> None:
-        if threading.current_thread() is threading.main_thread() and _is_default():
-            signal.signal(signal.SIGTERM, self._end)
-
-    def __exit__(self, *_: object) -> None:
-        if signal.getsignal(signal.SIGTERM) == self._end:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _end(self, number: int, _: FrameType | None) -> None:
-        if os.getpid() != self._pid:  # a child of the program: it dies as it would have died
-            signal.signal(number, signal.SIG_DFL)
-            os.kill(os.getpid(), number)
-            return
-        raise SystemExit(EXIT_TERMINATED)
+def _make_terminable() -> None:
+    """From now on SIGTERM ends the program as ``sys.exit`` does, if nobody else handles it."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if in_main_thread and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _end)
 
 
-def _is_default() -> bool:
-    return signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+def _end(*_: object) -> None:
+    raise SystemExit(EXIT_TERMINATED)
+
+
+def _die_of_sigterm() -> None:
+    if signal.getsignal(signal.SIGTERM) is _end:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+class _Forking(threading.local):
+    """Children that are forked die of SIGTERM as without us, also of one that comes at once.
+
+    A handler in Python would not end a child that is busy in C, and one that is taken away after the signal
+    came loses it; so the signal waits while the child is made.
+    """
+
+    mask: set[int] | None = None
+
+    def before(self) -> None:
+        if signal.getsignal(signal.SIGTERM) is _end:
+            self.mask = set(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+    def after(self) -> None:
+        mask, self.mask = self.mask, None
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def after_in_child(self) -> None:
+        _die_of_sigterm()
+        self.after()
+
+
+_forking = _Forking()
+os.register_at_fork(
+    before=_forking.before, after_in_parent=_forking.after, after_in_child=_forking.after_in_child
+)

@@ -56,7 +56,7 @@ def test_per_second_takes_the_length_of_the_sessions_into_account() -> None:
 
 
 def test_lines_and_folders_that_moved_still_match() -> None:
-    found = difference(profile(BASE), profile(BASE, folder="/home/me/checkout", line=99))
+    found = difference(profile(BASE), profile(BASE, folder="/elsewhere/checkout", line=99))
     assert len(found.rows) == len(BASE) + 1
     assert all(row.self_change == 0 for row in found.rows)
 
@@ -150,3 +150,14 @@ def test_columns_of_different_units_are_not_compared() -> None:
     counted = StackProfile(value_types=(SAMPLES,))
     with pytest.raises(InvalidInputError, match="one unit"):
         difference(profile(BASE), counted)
+
+
+def test_per_second_needs_durations() -> None:
+    with pytest.raises(InvalidInputError, match="no duration"):
+        difference(profile(BASE), profile(BASE, duration_s=0.0), basis="second")
+
+
+def test_too_few_functions_to_match_are_compared_by_share_and_it_is_said() -> None:
+    found = difference(profile({"f": 100}), profile({"f": 300}))
+    assert (found.basis, found.scale) == ("share", 3.0)
+    assert any("shares compared" in note for note in found.notes)

@@ -5,6 +5,7 @@ import gzip
 import json
 import marshal
 import pkgutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from genesis_performance.errors import InvalidInputError
-from genesis_performance.frames import importers, self_times, totals
+from genesis_performance.frames import gathering, importers, self_times, totals
 from genesis_performance.frames.importers import formats, read_stacks, reading
 from genesis_performance.frames.importers.collapsed import UNREADABLE
 from genesis_performance.frames.importers.pstats import APPROXIMATE
@@ -232,7 +233,7 @@ def test_evented_time_belongs_to_the_open_stack() -> None:
 
 def test_a_deep_evented_profile_is_read() -> None:
     depth = 5_000
-    events = [event("O", 0, at) for at in range(depth)] + [event("C", 0, depth) for _ in range(depth)]
+    events = [event("O", 0, 0) for _ in range(depth)] + [event("C", 0, depth) for _ in range(depth)]
     data = scope(
         {"type": "evented", "name": "", "unit": "none", "startValue": 0, "endValue": depth, "events": events}
     )
@@ -417,3 +418,99 @@ def test_a_damaged_compression_is_a_clear_error() -> None:
     data[len(data) // 2] ^= 0xFF
     with pytest.raises(InvalidInputError, match="damaged"):
         read_stacks(bytes(data))
+
+
+def test_more_levels_than_memory_should_hold_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "MOST_LEVELS", 4)
+    with pytest.raises(InvalidInputError, match="more than 4 levels"):
+        read_stacks(PY_SPY)
+
+
+SAMPLED = {"type": "sampled", "name": "m", "unit": "none", "samples": [[0]], "weights": [1]}
+OPEN = {"type": "evented", "name": "m", "unit": "none", "startValue": 0, "endValue": 9}
+
+
+@pytest.mark.parametrize(
+    ("profile", "said"),
+    [
+        (SAMPLED | {"unit": 5}, r"profiles\[0\] has no 'unit'"),
+        (SAMPLED | {"type": "other"}, "of type 'other'"),
+        (SAMPLED | {"weights": [1, 2]}, "1 samples and other weights"),
+        (SAMPLED | {"samples": [[7]]}, r"samples\[0\] names a frame"),
+        (OPEN | {"events": [event("X", 0, 1)]}, r"events\[0\] neither opens nor closes"),
+        (OPEN | {"events": [event("C", 0, 1)]}, "closes frame 0, which is not the one open"),
+        (OPEN | {"events": [event("O", 0, 1) | {"at": "now"}]}, r"events\[0\].at is 'now'"),
+    ],
+)
+def test_a_wrong_member_of_speedscope_is_named(profile: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        read_stacks(scope(profile))
+
+
+def test_a_weight_that_is_no_number_is_counted_as_lost() -> None:
+    profile = read_stacks(scope(SAMPLED | {"samples": [[0], [1]], "weights": [3, "many"]}))
+    assert (totals(profile), profile.lost) == ((3,), {"weights that are no number": 1})
+
+
+TYPE = b"\x0a\x04\x08\x01\x10\x02"
+STRINGS = b"\x32\x00\x32\x07samples\x32\x05count"
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (b"\x12\x04\x08\x07\x10\x01", "location 7, which is missing"),
+        (b"\x12\x06\x08\x07\x10\x01\x10\x02", "2 values for 1 types"),
+        (b"\x22\x06\x08\x01\x22\x02\x08\x09", "location 1 names function 9"),
+        (b"\x2a\x04\x08\x01\x10\x63", "string 99 of 3"),
+    ],
+)
+def test_what_pprof_names_and_does_not_have_is_said(message: bytes, said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        read_stacks(TYPE + message + STRINGS)
+
+
+def test_a_location_of_pprof_without_a_symbol_is_its_address() -> None:
+    profile = read_stacks(TYPE + b"\x12\x04\x08\x01\x10\x05" + b"\x22\x05\x08\x01\x18\xff\x01" + STRINGS)
+    assert named(profile) == {("0xff",): 5}
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"records": [[[5], [1], "", ""]]}, "record 0 names a frame"),
+        ({"duration_s": -1.0}, "duration is -1.0"),
+        ({"frames": [["f"]]}, "it is no profile"),
+    ],
+)
+def test_a_changed_file_of_ours_is_refused(value: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInputError, match=said):
+        read_stacks(json.dumps({"schema_version": 1, "kind": "StackProfile", "value": value}).encode())
+
+
+def test_a_file_of_a_newer_version_says_what_to_do() -> None:
+    data = profile_json(STACKS).replace('"schema_version": 1', '"schema_version": 2').encode()
+    with pytest.raises(InvalidInputError, match="update Genesis Performance"):
+        read_stacks(data)
+
+
+def test_numbers_of_many_digits_in_statistics_are_read() -> None:
+    stats = {("m.py", 1, "f"): (2**40, 2**40, 1.5, 1.5, {})}
+    assert totals(read_stacks(marshal.dumps(stats))) == (1_500_000_000,)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"a" + b" " * 300_000 + b"x",
+        b"a (" * 100_000 + b" 1",
+        b"a (" * 100_000 + b"b.py:1x) 1",
+        b":a" * 150_000 + b" 1",
+        b"thread (" + b")" * 300_000 + b";a 1",
+        b"/d" * 150_000 + b".py:f:1;" + b"/e" + b"/d" * 149_999 + b".py:f:1 1",
+    ],
+)
+def test_a_line_made_to_be_slow_is_read_or_refused_in_time(line: bytes) -> None:
+    before = time.thread_time()
+    _reads_or_refuses(line + b"\n")
+    assert time.thread_time() - before < 2

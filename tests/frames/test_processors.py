@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from genesis_performance.errors import InvalidInputError, UnknownNameError
 from genesis_performance.frames import (
     by_function,
+    clock_column,
     columns_only,
     libraries_grouped,
     merged,
@@ -274,3 +275,27 @@ def test_an_unknown_column_lists_the_known_ones() -> None:
 def test_a_share_beyond_one_is_refused() -> None:
     with pytest.raises(InvalidInputError, match="0 to 1"):
         pruned(one(([F], 1)), 5)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "index"),
+    [
+        ((SAMPLES, CPU, WALL), 1),
+        ((SAMPLES, WALL), 1),
+        ((ValueType("objects", "count"), ValueType("space", "bytes")), 0),
+    ],
+)
+def test_a_clock_that_a_profile_lacks_is_another_time_or_the_first_column(
+    kinds: tuple[ValueType, ...], index: int
+) -> None:
+    assert clock_column(StackProfile(value_types=kinds), "cpu") == index
+
+
+def test_a_profile_without_columns_has_no_clock() -> None:
+    with pytest.raises(UnknownNameError, match="no columns"):
+        clock_column(StackProfile(value_types=()), "cpu")
+
+
+def test_no_profiles_can_not_be_merged() -> None:
+    with pytest.raises(InvalidInputError, match="at least one"):
+        merged([])

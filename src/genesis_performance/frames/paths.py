@@ -6,6 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 
+MOST_FOLDERS = 50
+"""Of a short path; two files that agree in more keep their whole paths."""
+
 _INSTALLED = re.compile(r"^(.*[/\\](?:site|dist)-packages[/\\]([^/\\]+))(?:[/\\].*)?$", re.DOTALL)
 _STANDARD = re.compile(
     r"^(.*[/\\](?:lib[/\\](?:python|pypy)\d+\.\d+t?|python\d{2,3}\.zip|Python\d{2,3}[^/\\]*[/\\][Ll]ib)"
@@ -50,8 +53,8 @@ def short_paths(files: Iterable[str]) -> dict[str, str]:
             for file in group:
                 if len(group) == 1:
                     short[file] = "/".join(tail)
-                elif depth >= len(split[file]):
-                    short[file] = file  # differs from another in how it is written only
+                elif depth >= min(len(split[file]), MOST_FOLDERS):
+                    short[file] = file  # differs from another far up, or in how it is written only
                 else:
                     open_files.append(file)
         depth += 1

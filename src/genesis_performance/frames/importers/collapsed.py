@@ -23,7 +23,7 @@ UNREADABLE = "lines that could not be read"
 LONG_LINE = 4096
 """A head of so many bytes without a line end is the beginning of one long line."""
 
-_LINE = re.compile(r"(\S.*?)[ \t]+(-?\d{1,19}(?:\.\d{1,18})?(?:,-?\d{1,19}){0,2})\s*\Z", re.DOTALL)
+_WEIGHT = re.compile(r"-?\d{1,19}(?:\.\d{1,18})?(?:,-?\d{1,19}){0,2}\Z")
 _META = re.compile(r"# *([\w-]+): *(.*)")
 _BEHIND = re.compile(r"(.*\S) \((.*?)(?::(\d{1,9}))?\)\Z", re.DOTALL)  # function (file:line)
 _BEFORE = re.compile(r"(.+):([^:]+):(\d{1,9})\Z", re.DOTALL)  # file:function:line
@@ -49,7 +49,7 @@ def recognises(head: bytes) -> bool:
     for line in complete or [rest]:
         text = line.decode("utf-8", "replace").strip()
         if text and not text.startswith("# "):
-            if _LINE.match(text):
+            if _divided(text):
                 return True
             return (
                 not complete and len(head) >= LONG_LINE and text[0] not in "{[" and not _BINARY.search(text)
@@ -73,12 +73,12 @@ def read(data: bytes) -> StackProfile:
     for line in lines:
         if not line.strip() or line.startswith("# "):
             continue
-        found = _LINE.match(line)
-        values = (_full(found[2]) if full else _single(found[2], columns[0][1])) if found else None
+        found = _divided(line)
+        values = (_full(found[1]) if full else _single(found[1], columns[0][1])) if found else None
         if found is None or values is None:
             bad += 1
             continue
-        thread, names = _thread(found[1].split(";"))
+        thread, names = _thread(found[0].split(";"))
         stack = []
         for name in names:
             index = frames.get(name)
@@ -98,9 +98,19 @@ def read(data: bytes) -> StackProfile:
     return profile
 
 
+def _divided(line: str) -> tuple[str, str] | None:
+    """Stack and weight of a line; without a pattern over the whole, which a hostile line would slow down."""
+    text = line.rstrip(" \t\r\n")
+    at = max(text.rfind(" "), text.rfind("\t"))
+    stack = text[:at]
+    if at < 1 or stack[0].isspace() or not _WEIGHT.match(text, at + 1):
+        return None
+    return stack, text[at + 1 :]
+
+
 def frame(text: str) -> Frame:
     """The frame that a name in a collapsed stack stands for."""
-    if found := _BEHIND.match(text):
+    if text.endswith(")") and (found := _BEHIND.match(text)):
         return Frame(plain(found[1]), plain(found[2]), int(found[3] or 0))
     if found := _BEFORE.match(text):
         return Frame(plain(found[2]), plain(found[1]), int(found[3]))

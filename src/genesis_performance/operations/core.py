@@ -31,7 +31,10 @@ if not TYPE_CHECKING:
         tracking.use_core(_core)
     except ImportError:
         from .cell import Cell
+        from .execution import current_execution
         from .pure import RecorderCore
         from .stepped import Steps, coroutine_function, plain_function
+
+        current.current_execution = current.noting_execution = current_execution
 
 __all__ = ["CORE", "Cell", "RecorderCore", "Steps", "coroutine_function", "plain_function"]

@@ -8,19 +8,43 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
 from . import tracking
+from .cell import here
 from .current import Tally, current, tally
-from .memory import CPU_NS, CPU_SAMPLES, ERRORS, MAX_NS, MIN_NS, SEQUENCE, STARTED, SUM_NS
 
 if TYPE_CHECKING:
     from .cell import Cell
     from .memory import Labels
-    from .pure import RecorderCore
 
 Key = str | tuple[str, "Labels"]
 
-# A body that may be suspended: the thread's CPU clock would charge it with what ran meanwhile.
+# A body that can be suspended: the thread's CPU clock would charge it with what ran meanwhile.
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of the inspect module, which is slow to import.
 _SUSPENDABLE = 0x20 | 0x80 | 0x200
+
+_getframe = sys._getframe
+
+
+def current_execution() -> Execution | None:
+    """The innermost execution that runs in this task or thread."""
+    top = here().top
+    suspendable = current.get()
+    # Of the two the later one is the inner one: what runs now can only have begun within it.
+    if suspendable is None or (top is not None and top.serial >= suspendable.serial):
+        return top
+    return suspendable
+
+
+class Rare:
+    """What few executions need."""
+
+    __slots__ = ("begin_cpu_ns", "frame", "frame_before", "inner", "token")
+
+    def __init__(self) -> None:
+        self.begin_cpu_ns: int | None = None
+        self.token: Token[Execution | None] | None = None
+        self.frame: FrameType | None = None
+        self.frame_before: Execution | None = None
+        self.inner: list[Execution] = []
 
 
 class Execution:
@@ -29,151 +53,202 @@ class Execution:
     Entered again while it runs, it times that body as an execution of its own.
     """
 
-    __slots__ = (
-        "_begin_cpu_ns",
-        "_begin_ns",
-        "_cell",
-        "_frame",
-        "_frame_before",
-        "_inner",
-        "_key",
-        "_recorder",
-        "_token",
-        "calls",
-        "parent",
-    )
+    __slots__ = ("_begin_ns", "_below", "_cell", "_rare", "calls", "parent", "serial")
 
-    def __init__(self, recorder: RecorderCore, key: Key) -> None:
-        self._recorder = recorder
-        self._key = key
-        self._token: Token[Execution | None] | None = None
-        self._inner: Execution | None = None
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self._begin_ns: int | None = None
+        self._rare: Rare | None = None
+        self.calls: dict[tuple[str, str], Tally] | None = None
+        self.parent: Execution | None = None  # the operation around it, in the same task
+        self._below: Execution | None = None  # the next on the thread's stack
+        self.serial = 0
 
     @property
     def name(self) -> str:
         """The operation's name."""
-        return self._key if type(self._key) is str else self._key[0]
+        return self._cell.name
 
     @property
     def labels(self) -> Labels:
         """The operation's labels."""
-        return () if type(self._key) is str else self._key[1]  # type: ignore[return-value]
+        key = self._cell.key
+        return () if isinstance(key, str) else key[1]
 
-    # One long body each instead of small methods: a call costs as much as a clock.
+    # Two long bodies that do what is usual, instead of calls: one costs as much as reading the clock.
 
     def __enter__(self) -> Execution:
-        if self._token is not None:
+        if self._begin_ns is not None:
             return self._enter_again()
-        recorder = self._recorder
-        try:
-            cells: dict[Key, Cell] = recorder._local.cells
-        except AttributeError:
-            cells = recorder.new_shard()
-        cell = cells.get(self._key)
-        if cell is None:
-            cell = recorder.new_cell(cells, self._key)
-        self._cell = cell
-        words = cell.words
-        started = words[STARTED]
-        words[STARTED] = started + 1
-        self.calls: dict[tuple[str, str], Tally] | None = None
-        self.parent: Execution | None = current.get()
-        self._token = current.set(self)
-        self._begin_cpu_ns: int | None = None
-        self._frame: FrameType | None = None
-        if tracking.on:
-            self._enter_frame(sys._getframe(1))
-        mask = recorder.cpu_mask
-        if mask >= 0 and not started & mask and not sys._getframe(1).f_code.co_flags & _SUSPENDABLE:
-            self._begin_cpu_ns = recorder.cpu_clock_ns()
-        self._begin_ns = recorder.clock_ns()
+        cell = self._cell
+        started = cell.started
+        cell.started = started + 1
+        if _getframe(1).f_code is not cell.code:
+            self._enter_specially(_getframe(1), started)
+            cell = self._cell
+        else:
+            at = cell.here
+            below = self.parent = self._below = at.top
+            at.top = self
+            serial = tracking.serial
+            if serial:
+                self.serial = serial
+                around = current.get()
+                if around is not None and (below is None or below.serial < around.serial):
+                    self.parent = around
+                if tracking.on:
+                    self._enter_frame(_getframe(1))
+            mask = cell.cpu_mask
+            if mask >= 0 and not started & mask:
+                self._sample_cpu()
+        self._begin_ns = cell.clock_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: object = None, traceback: TracebackType | None = None
     ) -> None:
-        recorder = self._recorder
-        if self._inner is not None:
-            inner, self._inner = self._inner, self._inner._inner
-            inner._inner = None
-            inner.__exit__(kind)
-            return
-        duration_ns = recorder.clock_ns() - self._begin_ns
         cell = self._cell
-        words = cell.words
-        words[SEQUENCE] += 1
-        if self._begin_cpu_ns is not None:
-            words[CPU_NS] += recorder.cpu_clock_ns() - self._begin_cpu_ns
-            words[CPU_SAMPLES] += 1
-        # A clock that went backwards must not leave a negative duration in the sums.
-        if duration_ns < 0:
-            duration_ns = 0
-        words[SUM_NS] += duration_ns
-        if duration_ns < words[MIN_NS]:
-            words[MIN_NS] = duration_ns
-        if duration_ns > words[MAX_NS]:
-            words[MAX_NS] = duration_ns
-        # The same index as stats.histogram.bucket_index, in place.
-        shift = duration_ns.bit_length() - 6
-        index = duration_ns if shift < 0 else (shift << 5) + (duration_ns >> shift)
-        (cell.octaves[index >> 5] or cell.new_octave(index >> 5))[index & 31] += 1
-        if kind is not None and not issubclass(kind, GeneratorExit):
-            words[ERRORS] += 1
-            recorder.count_error(cell, kind)
-        words[SEQUENCE] += 1
-        token = self._token
-        if token is not None:
-            self._token = None
-            try:  # noqa: SIM105 - contextlib.suppress would cost more than all the rest here
-                current.reset(token)
-            except ValueError:
-                # Left in another context than entered (a generator closed elsewhere): nothing to restore.
-                pass
-        if self.parent is not None or self.calls is not None or self._frame is not None:
-            self._leave(duration_ns)
+        duration_ns = cell.clock_ns() - self._begin_ns  # type: ignore[operator]
+        at = cell.here
+        if self._rare is not None or kind is not None or self.calls is not None or at.top is not self:
+            self._exit_specially(kind, duration_ns)
+            return
+        try:
+            # The same as stats.histogram.bucket_index, for 32 ns and more.
+            shift = duration_ns.bit_length() - 6
+            cell.octaves[shift + 1][(duration_ns >> shift) & 31] += 1  # type: ignore[index]
+        except (TypeError, ValueError):  # the first of its octave, or a shorter one
+            self._exit_specially(kind, duration_ns)
+            return
+        self._begin_ns = None
+        at.top = self._below
+        parent = self.parent
+        cell.sum_ns += duration_ns
+        if duration_ns < cell.min_ns:
+            cell.min_ns = duration_ns
+        if duration_ns > cell.max_ns:
+            cell.max_ns = duration_ns
+        if parent is not None:
+            tally(parent, "operation", cell.name, duration_ns)
 
     def rename(self, name: str) -> None:
         """Record under another name: a web framework knows the route only after routing."""
-        self._cell.words[STARTED] -= 1
-        self._key = name if self._key.__class__ is str else (name, self.labels)
-        self._cell = self._recorder.cell(self._key)
-        self._cell.words[STARTED] += 1
+        if self._begin_ns is None:
+            return
+        old = self._cell
+        new = old.recorder.cell(name if isinstance(old.key, str) else (name, self.labels))
+        old.started -= 1
+        new.started += 1
+        if old.idle is self:
+            old.idle = None
+        self._cell = new
 
     def fail(self, kind: type[BaseException]) -> None:
         """Count this execution as an error although no exception leaves the body."""
-        self._cell.words[ERRORS] += 1
-        self._recorder.count_error(self._cell, kind)
+        if self._begin_ns is not None:
+            self._cell.errors += 1
+            self._cell.recorder.count_error(self._cell, kind)
 
     def begin_steps(self, frame: FrameType | None) -> Token[Execution | None]:
         """Enter for a body that is driven in steps; the caller makes it current in each."""
-        self.__enter__()
-        self._begin_cpu_ns = None
-        if self._frame is not None and frame is not None:
-            tracking.leave_frame(self._frame, self._frame_before)
+        cell = self._cell
+        cell.started += 1
+        self._rare = Rare()
+        self.parent = current_execution()
+        self.serial = tracking.next_serial()
+        token = current.set(self)
+        if tracking.on and frame is not None:
             self._enter_frame(frame)
-        token, self._token = self._token, None
-        assert token is not None
+        self._begin_ns = cell.clock_ns()
         return token
 
+    def _enter_specially(self, frame: FrameType, started: int) -> None:
+        if self._cell.here is not here():  # made in another thread
+            self._cell.started -= 1
+            self._cell = self._cell.recorder.cell(self._cell.key)
+            self._cell.started += 1
+        cell = self._cell
+        suspendable = bool(frame.f_code.co_flags & _SUSPENDABLE)
+        if suspendable or tracking.greenlets:
+            self.parent = current_execution()
+            self.serial = tracking.next_serial()
+            self._rare = Rare()
+            self._rare.token = current.set(self)
+        else:
+            if cell.memory is None:
+                cell.code = frame.f_code
+            else:
+                self._rare = Rare()  # the end is to be written there
+            self.parent = current_execution()
+            self.serial = tracking.serial
+            self._below = cell.here.top
+            cell.here.top = self
+        if tracking.on:
+            self._enter_frame(frame)
+        mask = cell.cpu_mask
+        if mask >= 0 and not started & mask and not suspendable:
+            self._sample_cpu()
+
+    def _sample_cpu(self) -> None:
+        rare = self._rare = self._rare or Rare()
+        rare.begin_cpu_ns = self._cell.recorder.cpu_clock_ns()
+
     def _enter_again(self) -> Execution:
-        inner = Execution(self._recorder, self._key)
-        inner._inner, self._inner = self._inner, inner
-        # Its own parent chain: the innermost that is entered again is left first.
-        return Execution.__enter__(inner)
+        rare = self._rare = self._rare or Rare()
+        inner = Execution(self._cell)
+        rare.inner.append(inner)
+        return inner.__enter__()
 
     def _enter_frame(self, frame: FrameType) -> None:
-        self._frame = frame
-        self._frame_before = tracking.open_frames.get(frame)
+        rare = self._rare = self._rare or Rare()
+        rare.frame = frame
+        rare.frame_before = tracking.open_frames.get(frame)
         tracking.open_frames[frame] = self
 
-    def _leave(self, duration_ns: int) -> None:
-        if self._frame is not None:
-            tracking.leave_frame(self._frame, self._frame_before)
-            self._frame = None
+    def _exit_specially(self, kind: type[BaseException] | None, duration_ns: int) -> None:
+        rare = self._rare
+        if rare is not None and rare.inner:
+            rare.inner.pop().__exit__(kind)
+            return
+        cell = self._cell
+        recorder = cell.recorder
+        if rare is not None and rare.begin_cpu_ns is not None:
+            cell.cpu_ns += recorder.cpu_clock_ns() - rare.begin_cpu_ns
+            cell.cpu_samples += 1
+        # A generator that is closed early did not fail.
+        failed = kind is not None and not issubclass(kind, GeneratorExit)
+        cell.record(duration_ns, failed)
+        if failed and kind is not None:
+            recorder.count_error(cell, kind)
+        self._begin_ns = None
+        self._rare = None
+        if rare is not None and rare.token is not None:
+            try:  # noqa: SIM105 - contextlib would have to be imported
+                current.reset(rare.token)
+            except ValueError:
+                # Left in another context than entered (a generator closed elsewhere): nothing to restore.
+                pass
+        else:
+            self._take_off()
+        if rare is not None and rare.frame is not None:
+            tracking.leave_frame(rare.frame, rare.frame_before)
         if self.parent is not None:
-            tally(self.parent, "operation", self.name, duration_ns)
+            tally(self.parent, "operation", cell.name, duration_ns)
         if self.calls is not None:
-            self._recorder.fold_calls(self)
+            recorder.fold_calls(self)
+            self.calls = None
+
+    def _take_off(self) -> None:
+        """Leave the thread's stack, from further down where executions end out of order."""
+        at = self._cell.here
+        if at.top is self:
+            at.top = self._below
+            return
+        above = at.top
+        while above is not None and above._below is not self:
+            above = above._below
+        if above is not None:
+            above._below = self._below
 
 
 class NullExecution:

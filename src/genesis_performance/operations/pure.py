@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+from . import tracking
 from .execution import NULL, Execution, NullExecution
-from .memory import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from .cell import Cell
     from .recorder import Key
+
+
+_getrefcount = sys.getrefcount
+
+
+class _Idle:
+    idle: object = None
+
+
+def _references_of_an_idle_one() -> int:
+    """Counted the way ``operation`` does, because interpreters differ in what they count."""
+    cell = _Idle()
+    cell.idle = object()
+    execution = cell.idle
+    return _getrefcount(execution)
+
+
+_ONLY_IDLE = _references_of_an_idle_one()
 
 
 class RecorderCore:
@@ -35,17 +54,33 @@ class RecorderCore:
 
     def forget_threads(self) -> None:
         """Drop every cell."""
+        for _, cells in getattr(self, "_threads", ()):
+            for cell in cells.values():
+                cell.detach()
         self._local = threading.local()
         self._threads: list[tuple[int, dict[Key, Cell]]] = []
 
-    def operation(self, name: str, labels: Mapping[str, str] | None = None) -> Execution | NullExecution:
-        """A context manager that records its body under ``name``; never raises."""
+    def operation(
+        self, operation_name: str, labels: Mapping[str, str] | None = None
+    ) -> Execution | NullExecution:
+        """A context manager that records its body under a name; never raises."""
+        try:
+            if labels is None and self.enabled:
+                cell: Cell = self._local.cells[operation_name]
+                execution = cell.idle
+                if _getrefcount(execution) == _ONLY_IDLE:
+                    return execution  # type: ignore[return-value] # nobody else has it
+                execution = cell.idle = Execution(cell)
+                return execution
+        except (AttributeError, KeyError, TypeError):
+            pass  # the first of this thread, an odd name, or one beyond the cap
+        return self._new_operation(operation_name, labels)
+
+    def _new_operation(self, name: object, labels: Mapping[str, str] | None) -> Execution | NullExecution:
         if not self.enabled:
             return NULL
-        if labels is None and name.__class__ is str and len(name) <= MAX_NAME_LENGTH:
-            return Execution(self, name)
         key = self.key(name, labels)
-        return NULL if key is None else Execution(self, key)
+        return NULL if key is None else Execution(self.cell(key))
 
     # What happens rarely is the same for both cores, and in ``Recorder``.
 
@@ -53,6 +88,9 @@ class RecorderCore:
         raise NotImplementedError
 
     def new_cell(self, cells: dict[Key, Cell], key: Key) -> Cell:
+        raise NotImplementedError
+
+    def count_failure(self, message: str, *values: object) -> None:
         raise NotImplementedError
 
     def count_error(self, cell: Cell, kind: type[BaseException]) -> None:
@@ -65,6 +103,8 @@ class RecorderCore:
         """The calling thread's cells, of which it has none yet."""
         cells: dict[Key, Cell] = {}
         self._local.cells = cells
+        if "greenlet" in sys.modules:
+            tracking.use_greenlets()
         with self._lock:
             self._threads.append((threading.get_ident(), cells))
         return cells
@@ -74,7 +114,14 @@ class RecorderCore:
         cells: dict[Key, Cell] | None = getattr(self._local, "cells", None)
         if cells is None:
             cells = self.new_shard()
-        return cells.get(key) or self.new_cell(cells, key)
+        cell = cells.get(key)
+        if cell is None:
+            cell = self.new_cell(cells, key)
+            cell.recorder = self
+            cell.key = key
+            cell.clock_ns = self.clock_ns
+            cell.cpu_mask = self.cpu_mask
+        return cell
 
     def cells_of_threads(self) -> list[dict[Key, Cell]]:
         """What every thread that still runs has recorded."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from .current import current
 from .execution import Execution
-from .memory import CPU_NS, CPU_SAMPLES, STARTED
 
 if TYPE_CHECKING:
     from .pure import RecorderCore
@@ -23,14 +22,15 @@ class Steps:
     To those who look at it, it is that coroutine: awaitable, iterable, with its frame.
     """
 
-    __slots__ = ("_begun", "_body", "_cpu_ns", "_ended", "_execution", "_recorder", "_sampled")
+    __slots__ = ("_begun", "_body", "_cpu_ns", "_ended", "_execution", "_name", "_recorder", "_sampled")
 
     def __init__(
         self, recorder: RecorderCore, name: str, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any]
     ) -> None:
         self._recorder = recorder
+        self._name = name
         self._body = body
-        self._execution = Execution(recorder, name)
+        self._execution: Execution
         self._cpu_ns = 0
         self._begun = self._ended = False
 
@@ -58,8 +58,7 @@ class Steps:
         return getattr(self._body, name)
 
     def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
-        execution = self._execution
-        token = current.set(execution) if self._begun else self._begin()
+        token = current.set(self._execution) if self._begun else self._begin()
         sampled = self._sampled
         before_ns = self._recorder.cpu_clock_ns() if sampled else 0
         error: BaseException | None = None
@@ -78,12 +77,12 @@ class Steps:
     def _begin(self) -> Any:
         """Enter the execution; its token is ours, because it is current only within steps."""
         self._begun = True
-        execution = self._execution
-        token = execution.begin_steps(
-            getattr(self._body, "cr_frame", None) or getattr(self._body, "gi_frame", None)
-        )
-        mask = self._recorder.cpu_mask
-        self._sampled = mask >= 0 and not (execution._cell.words[STARTED] - 1) & mask
+        recorder = self._recorder
+        cell = recorder.cell(self._name)
+        execution = self._execution = Execution(cell)
+        body = self._body
+        token = execution.begin_steps(getattr(body, "cr_frame", None) or getattr(body, "gi_frame", None))
+        self._sampled = recorder.cpu_mask >= 0 and not (cell.started - 1) & recorder.cpu_mask
         return token
 
     def _end(self, kind: type[BaseException] | None) -> None:
@@ -91,9 +90,9 @@ class Steps:
             return
         self._ended = True
         if self._sampled:
-            words = self._execution._cell.words
-            words[CPU_NS] += self._cpu_ns
-            words[CPU_SAMPLES] += 1
+            cell = self._execution._cell
+            cell.cpu_ns += self._cpu_ns
+            cell.cpu_samples += 1
         self._execution.__exit__(kind)
 
 

@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 on = False
 """Whether executions enter their frames."""
 
+serial = 0
+"""Of the last execution that could be suspended; such are in their context, which must be asked too.
+
+One on a thread's stack keeps the number that it found, and so is later than what has a lower one.
+"""
+
+greenlets = False
+"""Whether any function may be suspended."""
+
 open_frames: dict[FrameType, Execution] = {}
 """Frame to the innermost execution that began in it."""
 
@@ -47,6 +56,19 @@ def leave_frame(frame: FrameType, before: Execution | None) -> None:
         open_frames[frame] = before
 
 
+def next_serial() -> int:
+    """For an execution that can be suspended."""
+    global serial  # noqa: PLW0603
+    serial += 1
+    return serial
+
+
+def use_greenlets() -> None:
+    """Functions are switched by greenlets: every execution goes into its context."""
+    global greenlets  # noqa: PLW0603
+    greenlets = True
+
+
 def use_core(core: Any) -> None:
     """Let the compiled recorder know when somebody tracks."""
     global _core  # noqa: PLW0603
@@ -54,15 +76,22 @@ def use_core(core: Any) -> None:
 
 
 def thread_operation(thread_id: int) -> str:
-    """The operation that a thread was in when tracking began; ``""`` for none.
+    """The innermost operation on a thread's stack; ``""`` for none.
 
-    The recorder written in Python can not tell, and says ``""``.
+    For executions that began before somebody tracked. One that can be suspended is not among them.
     """
-    return _core.thread_operation(thread_id) if _core is not None else ""
+    if _core is not None:
+        return _core.thread_operation(thread_id)  # type: ignore[no-any-return]
+    from .cell import threads
+
+    at = threads.get(thread_id)
+    top = at.top if at is not None else None
+    return top.name if top is not None else ""
 
 
 def _switch(value: bool) -> None:
-    global on  # noqa: PLW0603
+    global on, serial  # noqa: PLW0603
     on = value
+    serial = serial or 1  # as long as it is 0 nobody looks whether it is on
     if _core is not None:
         _core.set_tracking(value)

@@ -127,7 +127,31 @@ static PyObject *cell_buckets(Cell *self, PyObject *unused) {
     return buckets;
 }
 
+/* In the child of a fork the memory is the parent's: go on in a copy of one's own. */
+static PyObject *cell_detach(Cell *self, PyObject *unused) {
+    if (!self->memory) Py_RETURN_NONE;
+    int64_t *words = PyMem_Calloc(COUNTER_WORDS, sizeof(int64_t));
+    if (!words) return PyErr_NoMemory();
+    memcpy(words, self->words, COUNTER_WORDS * sizeof(int64_t));
+    for (int i = 0; i < OCTAVES; i++) {
+        if (!self->buffers[i].obj) continue;
+        int64_t *octave = PyMem_Calloc(OCTAVE_WORDS, sizeof(int64_t));
+        if (octave) memcpy(octave, self->octaves[i], OCTAVE_WORDS * sizeof(int64_t));
+        self->octaves[i] = octave;
+        PyBuffer_Release(&self->buffers[i]);
+        self->buffers[i].obj = NULL;
+    }
+    if (self->buffers[OCTAVES].obj) PyBuffer_Release(&self->buffers[OCTAVES]);
+    PyMem_Free(self->buffers);
+    self->buffers = NULL;
+    self->words = words;
+    Py_CLEAR(self->memory);
+    Py_CLEAR(self->counters);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef cell_methods[] = {
+    {"detach", (PyCFunction)cell_detach, METH_NOARGS, "Write the memory that was handed out no more."},
     {"counters", (PyCFunction)cell_counters, METH_NOARGS, "The words that ``memory`` names."},
     {"buckets", (PyCFunction)cell_buckets, METH_NOARGS, "Bucket index to number of executions."},
     {NULL},

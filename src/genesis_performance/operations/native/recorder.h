@@ -49,18 +49,22 @@ static PyObject *recorder_cell(Recorder *self, PyObject *key) {
     return thread ? (PyObject *)find_cell(self, thread, key) : PyErr_NoMemory();
 }
 
-/* Threads look their cells up anew. */
-static int forget_threads(Recorder *self) {
-    PyObject *threads = PyDict_New();
-    if (!threads) return -1;
+/* Threads look their cells up anew. Executions that run go on with the old ones, which nobody reads. */
+static PyObject *recorder_forget_threads(Recorder *self, PyObject *unused) {
+    PyObject *threads = PyDict_New(), *serial, *entry, *key, *cell;
+    if (!threads) return NULL;
+    Py_ssize_t place = 0;
+    while (self->threads && PyDict_Next(self->threads, &place, &serial, &entry)) {
+        Py_ssize_t inner = 0;
+        while (PyDict_Next(PyTuple_GetItem(entry, 1), &inner, &key, &cell)) {
+            PyObject *done = cell_detach((Cell *)cell, NULL);
+            if (!done) PyErr_Clear();
+            Py_XDECREF(done);
+        }
+    }
     Py_XDECREF(self->threads);
     self->threads = threads;
     self->generation = ++last_generation;
-    return 0;
-}
-
-static PyObject *recorder_forget_threads(Recorder *self, PyObject *unused) {
-    if (forget_threads(self) < 0) return NULL;
     Py_RETURN_NONE;
 }
 

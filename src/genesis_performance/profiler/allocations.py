@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import CodeType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model.stacks import ALLOCATED, Frame, StackProfile, StackRecord, ValueType
+
+if TYPE_CHECKING:
+    from tracemalloc import Snapshot
 
 BLOCKS = ValueType("blocks", "count")
 
@@ -76,7 +79,7 @@ class AllocationTrace:
                     "allocations: the program traces them already (tracemalloc), with "
                     f"{tracemalloc.get_traceback_limit()} frames; its tracing is left running"
                 )
-        self._before = _held()
+        self._before = _held(tracemalloc.take_snapshot())
 
     def stop(self) -> StackProfile:
         """What was allocated since ``start`` and still lives; tracing ends with the last of ours."""
@@ -84,9 +87,9 @@ class AllocationTrace:
 
         global _ours  # noqa: PLW0603
         lost: dict[str, int] = {}
-        held: dict[_Stack, _Held] = {}
+        snapshot = None
         if tracemalloc.is_tracing():
-            held = self._since(_held())
+            snapshot = tracemalloc.take_snapshot()
         else:
             lost["allocation traces: somebody else stopped tracemalloc"] = 1
         with _lock:
@@ -95,6 +98,8 @@ class AllocationTrace:
                 _ours = max(_ours - 1, 0)
                 if not _ours:
                     tracemalloc.stop()
+        # Only now: adding up allocates, and while tracing goes on that costs twenty times as much.
+        held = self._since(_held(snapshot)) if snapshot is not None else {}
         ranked = sorted(held.items(), key=lambda item: (-item[1].size, item[0]))
         if len(ranked) > MAX_STACKS:
             lost[f"allocation stacks beyond the {MAX_STACKS} largest"] = len(ranked) - MAX_STACKS
@@ -131,16 +136,12 @@ class AllocationTrace:
         )
 
 
-def _held() -> dict[_Stack, _Held]:
+def _held(snapshot: Snapshot) -> dict[_Stack, _Held]:
     """Bytes and blocks that live, by the stack that allocated them."""
-    import tracemalloc
-
-    statistics = tracemalloc.take_snapshot().statistics("traceback")
-    held: dict[_Stack, _Held] = {}
-    for each in statistics:
-        stack = tuple((frame.filename, frame.lineno) for frame in each.traceback)
-        held[stack] = _Held(each.size, each.count)
-    return held
+    return {
+        tuple((frame.filename, frame.lineno) for frame in each.traceback): _Held(each.size, each.count)
+        for each in snapshot.statistics("traceback")
+    }
 
 
 def _is_ours(stack: _Stack) -> bool:

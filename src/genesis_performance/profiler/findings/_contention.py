@@ -48,8 +48,9 @@ LATE_RATIO = 0.5
 MAX_SWITCH_INTERVAL_S = 0.001
 """With the usual 5 ms threads give way no more often than the system preempts them: no evidence then."""
 
-CHANGES_RATIO = 0.5
-"""Changes of thread per switch interval of busy time; a contended GIL makes one or more."""
+CHANGES_RATIO = 0.3
+"""Changes of thread per switch interval of busy time; a contended GIL makes one or more, on cores that others
+use as well down to half of one (measured), threads that do not contend a tenth."""
 
 
 @dataclass(frozen=True, slots=True)

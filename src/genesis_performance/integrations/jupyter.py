@@ -27,6 +27,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from ..errors import InvalidInputError
+
 if TYPE_CHECKING:
     from ..config.profiler import ProfilerConfig
     from ..model.profile import ProfileReport
@@ -196,7 +198,10 @@ class _Magic:
 
         report = self._report(running)
         if running.wanted.output is not None:
-            write_session(report, Path(running.wanted.output))
+            try:
+                write_session(report, Path(running.wanted.output))
+            except InvalidInputError as error:
+                report = replace(report, notes=(*report.notes, str(error)))
         clock = running.wanted.clock or hottest_clock(report)
         display(CellProfile(report, clock, with_graph=running.wanted.html))  # type: ignore[no-untyped-call]
 

@@ -26,6 +26,7 @@ SAID = {
     "monitoring.py": r"metrics written: True\npolicy: projects/demo-project/alertPolicies/\d+",
     "cost.py": r"202610: 80\.00 USD net",
     "secret_manager.py": r"from the cache: 80%",
+    "profile_session.py": r"price: price, line \d+\nsign: sign, line \d+\n\d+ samples took",
     "workflow_1_profile_and_benchmark.py": r"missed: avg .* grade F",
     "workflow_2_regressions.py": r"verdict regressed",
     "workflow_3_optimizations.py": r"plan: [1-5] recommendations",

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
 from IPython.utils.capture import capture_output
+from traitlets.config import Config
 
 from genesis_performance.integrations.jupyter import CellProfile
 from genesis_performance.profiler.session_file import read_session
@@ -28,8 +29,9 @@ def spin():
 def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[InteractiveShell]:
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     InteractiveShell.clear_instance()
-    made = InteractiveShell.instance()
-    made.history_manager.enabled = False
+    made = InteractiveShell.instance(
+        config=Config(HistoryManager={"enabled": False, "hist_file": ":memory:"})
+    )
     made.run_cell("%load_ext core.performance")
     made.run_cell(BUSY)
     yield made

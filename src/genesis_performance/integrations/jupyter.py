@@ -73,7 +73,7 @@ class CellProfile:
         else:
             text = profile_text(report.stacks, clock=self._clock, width=WIDTH, rows=10, depth=12)
         said = [f"{each.severity}: {each.title}: {each.reason}" for each in report.findings]
-        return text + "".join(f"{line}\n" for line in (*said, *report.notes))
+        return text + "".join(f"{line}\n" for line in (*said, *(f"note: {note}" for note in report.notes)))
 
     def _repr_html_(self) -> str | None:
         """The table, and the page in a frame that can reach nothing of the notebook."""

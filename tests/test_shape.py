@@ -16,6 +16,7 @@ PUBLIC_NAMES = {"OptimizedSecretManager"}  # fixed by the requirements
 
 MAY_READ_THE_ENVIRONMENT = {
     "config/loading.py": "the one reader of settings",
+    "config/core_choice.py": "decides what is imported, before there are settings",
     "demo/processes.py": "hands the environment on to child processes, without our settings",
     "demo/stage.py": "is the demo's own process: its settings are those of the local cloud it started",
 }

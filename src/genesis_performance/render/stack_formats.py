@@ -28,7 +28,7 @@ class StackFormat:
 def _html(profile: StackProfile, clock: str = "cpu", *, title: str = "", report: Any = None, **_: Any) -> str:
     from .flame_graph import flame_graph
 
-    return flame_graph(profile, report=report, title=title or "Profile")
+    return flame_graph(profile, report=report, title=title or "Profile", clock=clock)
 
 
 FORMATS: dict[str, StackFormat] = {

@@ -68,6 +68,7 @@ typedef struct Execution {
     Cell *cell;
     struct Execution *parent; /* the operation around it, in the same task */
     struct Execution *below;  /* the next on the thread's stack */
+    struct Thread *at;        /* the thread whose stack it is on, or NULL */
     struct Execution *again;  /* entered while it ran: executions of their own */
     PyObject *token;          /* of the context variable, for a body that can be suspended */
     PyObject *frame;          /* entered for those who track */
@@ -76,7 +77,6 @@ typedef struct Execution {
     Child *children;
     int child_count;
     char active;
-    char in_context;          /* not on a thread's stack */
     uint64_t serial;
     int64_t begin_ns;
     int64_t begin_cpu_ns;

@@ -35,13 +35,15 @@ static void leave_context(Execution *self) {
 static inline void push(Thread *thread, Execution *self) {
     self->below = thread->top; /* the reference moves */
     thread->top = (Execution *)Py_NewRef((PyObject *)self);
+    self->at = thread;
 }
 
-static inline void pop(Thread *thread, Execution *self) {
-    Execution **place = &thread->top;
-    /* Nearly always it is the top one. Where executions were left out of order it is further down, or on
-       another thread's stack, which that thread clears itself. */
+static inline void pop(Execution *self) {
+    if (!self->at) return;
+    Execution **place = &self->at->top;
+    /* Nearly always it is the top one; further down where executions are left out of order. */
     while (*place && *place != self) place = &(*place)->below;
+    self->at = NULL;
     if (*place) {
         *place = self->below;
         self->below = NULL;
@@ -106,7 +108,7 @@ static void execution_dealloc(Execution *self) {
         PyMem_Free(self->children);
         self->children = NULL;
     }
-    self->active = self->in_context = 0;
+    self->active = 0;
     if (free_count < FREE_EXECUTIONS) {
         free_executions[free_count++] = self;
     } else {
@@ -200,7 +202,7 @@ static void fold_children(Execution *self) {
 }
 
 /* End: the clocks are read already; ``kind`` is the class of the exception that left, or NULL. */
-static void finish(Execution *self, Thread *thread, int64_t duration, int64_t cpu, PyObject *kind) {
+static void finish(Execution *self, int64_t duration, int64_t cpu, PyObject *kind) {
     /* A generator that is closed early did not fail. */
     int failed = kind && !PyErr_GivenExceptionMatches(kind, PyExc_GeneratorExit);
     record(self->cell, duration, cpu, failed);
@@ -211,7 +213,7 @@ static void finish(Execution *self, Thread *thread, int64_t duration, int64_t cp
         PyErr_Clear();
     }
     if (self->token) leave_context(self);
-    if (!self->in_context) pop(thread, self);
+    pop(self);
     if (self->frame) leave_frame(self);
     if (self->parent) add_child(self->parent, self->cell->name, 1, duration);
     if (self->child_count) fold_children(self);
@@ -223,7 +225,7 @@ static void finish(Execution *self, Thread *thread, int64_t duration, int64_t cp
     }
     Py_CLEAR(self->parent);
     Py_CLEAR(self->cell);
-    self->active = self->in_context = 0;
+    self->active = 0;
 }
 
 static PyObject *execution_enter(Execution *self, PyObject *unused) {
@@ -242,7 +244,6 @@ static PyObject *execution_enter(Execution *self, PyObject *unused) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
     int suspendable = frame && is_suspendable(self->cell, frame);
     if (suspendable || greenlets) {
-        self->in_context = 1;
         enter_context(self);
     } else {
         push(thread, self);
@@ -266,8 +267,7 @@ static PyObject *execution_exit(Execution *self, PyObject *const *arguments, Py_
         int64_t duration = wall_ns(self->recorder) - self->begin_ns;
         int64_t cpu = self->begin_cpu_ns >= 0 ? cpu_ns(self->recorder) - self->begin_cpu_ns : -1;
         PyObject *kind = count > 0 && arguments[0] != Py_None ? arguments[0] : NULL;
-        Thread *thread = thread_here();
-        if (thread) finish(self, thread, duration, cpu, kind);
+        finish(self, duration, cpu, kind);
     }
     Py_RETURN_NONE;
 }

@@ -20,8 +20,6 @@ static void steps_begin(Steps *self, Thread *thread) {
     Execution *execution = self->execution;
     if (begin(execution, thread, find_cell(execution->recorder, thread, execution->key)) < 0) return;
     self->begun = 1;
-    /* On the stack within each step only; finish() has nothing to take off. */
-    execution->in_context = 1;
     self->sampled = (char)cpu_is_sampled(execution);
     PyObject *frame = NULL;
     if (inherit || tracking) {
@@ -44,8 +42,7 @@ static void steps_end(Steps *self, PyObject *kind) {
     if (!self->begun || self->ended || !execution->active) return;
     self->ended = 1;
     int64_t duration = wall_ns(execution->recorder) - execution->begin_ns;
-    Thread *thread = thread_here();
-    if (thread) finish(execution, thread, duration, self->sampled ? self->cpu_ns : -1, kind);
+    finish(execution, duration, self->sampled ? self->cpu_ns : -1, kind);
 }
 
 /* Before and after a step. */
@@ -59,8 +56,7 @@ static int64_t step_in(Steps *self) {
 
 static void step_out(Steps *self, int64_t begin_cpu_ns, int ended) {
     if (self->sampled) self->cpu_ns += cpu_ns(self->execution->recorder) - begin_cpu_ns;
-    Thread *thread = thread_here();
-    if (thread) pop(thread, self->execution);
+    pop(self->execution);
     if (!ended) return;
     PyObject *kind, *error, *traceback;
     PyErr_Fetch(&kind, &error, &traceback);
@@ -208,7 +204,6 @@ static PyObject *function_call(Function *self, PyObject *args, PyObject *keyword
         return PyObject_Call(self->function, args, keywords);
     }
     if (greenlets) {
-        execution->in_context = 1;
         enter_context(execution);
     } else {
         push(thread, execution);
@@ -220,11 +215,11 @@ static PyObject *function_call(Function *self, PyObject *args, PyObject *keyword
     int64_t duration = wall_ns(recorder) - execution->begin_ns;
     int64_t cpu = execution->begin_cpu_ns >= 0 ? cpu_ns(recorder) - execution->begin_cpu_ns : -1;
     if (result) {
-        finish(execution, thread, duration, cpu, NULL);
+        finish(execution, duration, cpu, NULL);
     } else {
         PyObject *kind, *error, *traceback;
         PyErr_Fetch(&kind, &error, &traceback);
-        finish(execution, thread, duration, cpu, kind);
+        finish(execution, duration, cpu, kind);
         PyErr_Restore(kind, error, traceback);
     }
     Py_DECREF(execution);

@@ -39,9 +39,13 @@ static Thread *find_thread(void) {
     while (thread && thread->id != id) thread = thread->next;
     if (thread) {
         /* Another thread had this id and is gone, with whatever it left open. */
-        Execution *top = thread->top;
-        thread->top = NULL;
-        Py_XDECREF((PyObject *)top);
+        while (thread->top) {
+            Execution *top = thread->top;
+            thread->top = top->below;
+            top->below = NULL;
+            top->at = NULL;
+            Py_DECREF((PyObject *)top);
+        }
     } else {
         thread = PyMem_Calloc(1, sizeof *thread);
         if (!thread) return NULL;

@@ -65,7 +65,8 @@ def test_the_stacks_begin_in_the_cell(shell: InteractiveShell) -> None:
     assert stacks is not None
     busiest = max(stacks.records, key=lambda record: record.values[stacks.column("cpu")])
     assert [stacks.frames[index].function for index in busiest.stack[:2]] == ["<module>", "spin"]
-    assert not [frame for frame in stacks.frames if "interactiveshell" in frame.file]
+    shown_files = {stacks.frames[index].file for record in stacks.records for index in record.stack}
+    assert not [file for file in shown_files if "interactiveshell" in file]
     assert "spin" in repr(profile)
 
 
@@ -75,6 +76,12 @@ def test_an_error_is_shown_with_the_line_of_the_cell_and_the_profile_too(shell: 
     assert "ZeroDivisionError" in text
     assert re.search(r"line 3|-> *3", re.sub(r"\x1b\[[0-9;]*m", "", text))
     assert len(profiles) == 1
+
+
+def test_the_time_to_show_an_error_is_not_the_cell_s(shell: InteractiveShell) -> None:
+    _, (profile,), _ = shown(shell, "%%genesis_perf\nspin()\n1 / 0")
+    assert "spin" in repr(profile)
+    assert "traceback" not in repr(profile)
 
 
 def test_await_at_top_level_is_measured_as_waiting(shell: InteractiveShell) -> None:

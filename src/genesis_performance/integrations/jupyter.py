@@ -22,7 +22,6 @@ import html
 import re
 import shlex
 import sys
-import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -40,6 +39,7 @@ WIDTH = 100
 FRAME_HEIGHT_PX = 640
 
 _LINE = re.compile(rf"\A\s*%%{MAGIC}\b[ \t]*([^\n]*)")
+_SHELLS = ("IPython", "ipykernel", "ipykernel_launcher")  # packages whose frames carry the cell's
 _loaded: dict[int, _Magic] = {}  # by the shell's identity
 
 
@@ -106,7 +106,6 @@ class _Running:
     session: Session
     config: ProfilerConfig
     wanted: _Wanted
-    others: frozenset[str]  # names of threads and tasks that were there before
 
 
 class _Parser(argparse.ArgumentParser):
@@ -185,7 +184,7 @@ class _Magic:
         config = msgspec.structs.replace(settings().profiler, enabled=True, **rate)
         everything = cast("Recorder", AllRecorders())  # a session only reads from it
         session = Session("cell", everything, config)
-        self._running = _Running(session=session, config=config, wanted=wanted, others=_others())
+        self._running = _Running(session=session, config=config, wanted=wanted)
 
     def _end(self, _: Any) -> None:
         running, self._running = self._running, None
@@ -207,6 +206,7 @@ class _Magic:
 
     def _report(self, running: _Running) -> ProfileReport:
         """Without the frames of the shell below the cell, and without the kernel's own threads and tasks."""
+        from ..frames.paths import library_of
         from ..profiler.launch import above, observed
 
         report = running.session.stop()
@@ -216,19 +216,10 @@ class _Magic:
         stacks = above(
             report.stacks,
             lambda frame: frame.file == shell_file and frame.function.endswith("run_code"),
-            lambda frame: frame.file in (shell_file, __file__),
+            lambda frame: frame.file == __file__ or library_of(frame.file)[0] in _SHELLS,
         )
-        records = tuple(record for record in stacks.records if record.thread not in running.others)
-        return observed(replace(report, stacks=replace(stacks, records=records)), running.config)
-
-
-def _others() -> frozenset[str]:
-    """Threads and tasks that are not the cell's."""
-    import asyncio
-
-    names = {thread.name for thread in threading.enumerate()} - {threading.current_thread().name}
-    try:
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    except RuntimeError:  # no loop runs
-        return frozenset(names)
-    return frozenset(names | {task.get_name() for task in tasks})
+        # what the shell does after the cell, such as showing its error
+        records = tuple(each for each in stacks.records if stacks.frames[each.stack[0]].file != shell_file)
+        # the kernel's loop is held by every cell that does not await: that is no finding
+        report = replace(report, stacks=replace(stacks, records=records), loop_blocks=())
+        return observed(report, running.config)

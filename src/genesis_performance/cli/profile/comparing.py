@@ -71,8 +71,8 @@ def _lines(found: StackDifference, most: int) -> Iterator[str]:
     for name, value, samples in zip(names, whole, counts, strict=True):
         known = "" if samples is None else f", {samples:,.0f} samples"
         yield f"{name + ':':<8}{amount(value, found.column)} {found.column.name}{known}"
-    yield f"compared by {found.basis}" + ("" if found.scale == 1 else f": before times {found.scale:.3g}")
-    moved = [row for row in found.rows if row.self_change or row.total_change]
+    yield f"basis {found.basis}" + ("" if found.scale == 1 else f": before times {found.scale:.3g}")
+    moved = [row for row in found.rows if row.self_change]  # who only calls them explains nothing
     shown = moved[:most]
     if not shown:
         yield "no function differs"

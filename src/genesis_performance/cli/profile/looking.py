@@ -24,7 +24,7 @@ from .sources import (
     thread_option,
     write_output,
 )
-from .summary import function_rows, operation_lines, operation_rows, said_lines
+from .summary import function_rows, operation_lines, operation_rows, said_lines, sampled
 
 if TYPE_CHECKING:
     from ...model.profile import ProfileReport
@@ -144,10 +144,7 @@ def _about(report: ProfileReport) -> Iterator[str]:
         f"memory {report.max_memory_bytes / 2**20:,.0f} MiB at most"
     )
     if report.sampler is not None:
-        yield (
-            f"sampled {report.sampler.rate_hz:.0f} times a second; that took "
-            f"{report.sampler.overhead_percent:.2f} % of one core"
-        )
+        yield sampled(report.sampler)
     if report.gc is not None and report.gc.pause_ns:
         yield (
             f"garbage collection: {sum(report.gc.collections):,} times, "

@@ -8,7 +8,7 @@ from typing import Any
 from ...frames import clock_column, self_times, totals
 from ...frames.paths import short_paths
 from ...model.operation import OperationSnapshot
-from ...model.profile import ProfileReport
+from ...model.profile import ProfileReport, SamplerActivity
 from ...model.stacks import StackProfile
 from ...profiler.clock_choice import hottest_clock
 from ...render.profile_text import clip
@@ -18,6 +18,8 @@ from ...stats.histogram import quantile
 FUNCTIONS = 8
 OPERATIONS = 8
 WIDTH = 100
+REACHED = 0.9
+"""Of the rate that was asked for: less is said."""
 
 
 def summary_text(report: ProfileReport, path: str) -> str:
@@ -99,17 +101,20 @@ def said_lines(report: ProfileReport) -> Iterator[str]:
         yield f"note: {clipped(note, 400)}"
 
 
+def sampled(sampler: SamplerActivity) -> str:
+    """How often stacks were taken, and what that cost."""
+    asked = f" of {sampler.asked_hz:.0f}" if sampler.rate_hz < REACHED * sampler.asked_hz else ""
+    cost = f"that took {sampler.overhead_percent:.2f} % of one core"
+    return f"sampled {sampler.rate_hz:.0f}{asked} times a second; {cost}"
+
+
 def _head(report: ProfileReport) -> Iterator[str]:
     yield (
         f"genesis-perf: {milliseconds(report.duration_s * 1e3)}, {report.avg_cpu_percent:.0f} % CPU of one "
         f"core, {report.max_memory_bytes / 2**20:,.0f} MiB at most"
     )
-    sampler = report.sampler
-    if sampler is not None:
-        yield (
-            f"{sampler.samples:,} samples, {sampler.rate_hz:.0f} a second; that took "
-            f"{sampler.overhead_percent:.2f} % of one core"
-        )
+    if report.sampler is not None:
+        yield f"{report.sampler.samples:,} samples, {sampled(report.sampler)}"
     if report.stacks is not None:
         for what, count in report.stacks.lost.items():
             yield f"lost: {what}: {count:,}"

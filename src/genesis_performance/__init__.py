@@ -2,6 +2,9 @@
 
 The same objects are importable from ``core.performance``. Every name is loaded on first use, so that
 importing the package costs a cold start next to nothing.
+
+PYTEST_DONT_REWRITE: ``genesis-perf profile run -m pytest`` loads this package before pytest would rewrite it,
+which pytest warns of otherwise.
 """
 
 from importlib import import_module

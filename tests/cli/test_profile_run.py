@@ -216,7 +216,15 @@ def test_a_wrong_use_runs_nothing_and_writes_nothing(
 def test_pytest_runs_as_it_does_alone(tmp_path: Path) -> None:
     """Pytest warns of modules of its plugins that were loaded before it; ours is such a plugin."""
     (tmp_path / "test_one.py").write_text("def test_one():\n    assert 1 + 1 == 2")
-    arguments = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "error"]
+    arguments = [
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-W",
+        "error::pytest.PytestAssertRewriteWarning",
+    ]
     done = profiled("-o", "s.json", *arguments, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "1 passed" in done.stdout

@@ -21,7 +21,7 @@ from bench.profiler.peers import Peers, note
 from bench.profiler.tools import DETERMINISTIC, OURS, SAMPLING, Stacks, Tool
 from bench.row import Row, at_least, at_most, below, printed
 
-SECONDS = 15
+SECONDS = 20
 RUNS = 3
 LIMIT_S = 60  # of one run: some tools take seconds to write their output
 WORKLOADS = Path(__file__).with_name("workloads")

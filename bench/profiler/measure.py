@@ -1,6 +1,6 @@
 """The profiler: what an operation costs, how right a session is, and what it costs; beside its peers.
 
-No data file is needed. It takes about 15 minutes, the peers' installation included.
+No data file is needed. It takes about 20 minutes, the peers' installation included.
 """
 
 from __future__ import annotations

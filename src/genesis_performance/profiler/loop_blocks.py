@@ -8,7 +8,7 @@ from types import CodeType
 
 from ..model.profile import LoopBlock
 from ..operations.current import PACKAGE
-from .stack_table import Stacks, line_of
+from .stack_table import Place, StackTable, line_of
 from .stack_walk import Raw
 
 MAX_BLOCKS = 100
@@ -31,7 +31,7 @@ class Held:
         self.thread = thread
         self.first_ns = self.last_ns = first_ns
         self.first_unix_ns = unix_ns
-        self.places: Counter[tuple[int, str]] = Counter()  # number of the stack, and operation
+        self.places: Counter[Place] = Counter()
 
 
 class LoopBlocks:
@@ -47,7 +47,7 @@ class LoopBlocks:
         self._number = 0
         self.dropped = 0
 
-    def ended(self, held: Held, stacks: Stacks) -> None:
+    def ended(self, held: Held, table: StackTable) -> None:
         """A loop went on after a callback: note it, if it was a block."""
         duration_ns = held.last_ns - held.first_ns
         if duration_ns < self._threshold_ns or not held.places:
@@ -55,8 +55,8 @@ class LoopBlocks:
         self._number += 1
         functions: Counter[tuple[str, str, str]] = Counter()
         lines: Counter[tuple[str, str, str, int]] = Counter()
-        for (stack, operation), samples in held.places.items():
-            function, file, line = _host_place(stacks.raw[stack])
+        for (stack, _, operation), samples in held.places.items():
+            function, file, line = _host_place(table.raw[stack])
             functions[function, file, operation] += samples
             lines[function, file, operation, line] += samples
         (function, file, operation), _ = functions.most_common(1)[0]

@@ -6,11 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 from types import CodeType, FrameType
-from typing import NamedTuple, Protocol
 
 from ..operations import tracking
 from .loop_blocks import Held
-from .stack_table import Place, Stacks
+from .stack_table import StackTable
 from .stack_walk import LoopCode, walk
 from .tasks import WaitingTasks
 from .thread_clocks import ThreadSeen
@@ -22,44 +21,13 @@ MAX_UNNAMED = 100
 CUT = "frames in the middle of deep stacks"
 
 
-class Moment(NamedTuple):
-    """When a sample was taken, and for how much time it stands."""
-
-    now_ns: int
-    due_ns: int
-    period_ns: int  # between two samples
-    moments: int = 1  # that went by since the last sample
-
-
-class Watcher(Protocol):
-    """A session, as those see it who sample for it."""
-
-    rate_hz: float
-    budget_percent: float
-    high_fidelity: bool
-
-    def share_stacks(self, stacks: Stacks) -> None:
-        """Numbers of stacks are those of ``stacks``."""
-
-    def count(self, place: Place, samples: int, cpu_weight: int, wall_ns: int, used_ns: int) -> None:
-        """One observation; see ``StackTable.add``."""
-
-    def lose(self, what: str, times: int) -> None:
-        """Something was left out."""
-
-    def moment(self, late_ns: int, missed: int) -> None:
-        """A sample was taken, so late, and so many could not be."""
-
-    def block_ended(self, held: Held, stacks: Stacks) -> None:
-        """An event loop has left the callback that it was seen in."""
-
-
 class Observer:
     """Takes one sample when told; knows no time of its own.
 
     Args:
         read_clock: a clock by its id, in nanoseconds.
         wall_clock_ns: epoch clock.
+        block_ended: told of every callback that an event loop was seen in and has left.
     """
 
     def __init__(
@@ -68,150 +36,156 @@ class Observer:
         tasks: WaitingTasks | None = None,
         read_clock: Callable[[int], int] = time.clock_gettime_ns,
         wall_clock_ns: Callable[[], int] = time.time_ns,
+        block_ended: Callable[[Held], None] = lambda _: None,
     ) -> None:
-        self.stacks = Stacks()
+        self.table = StackTable()
         self.tasks = tasks or WaitingTasks()
         self.own_thread = 0  # ident of the thread that takes the samples: it is not looked at
         self.without_clock: set[str] = set()
         self.busy_threads = 0
         self._read_clock = read_clock
         self._wall_clock_ns = wall_clock_ns
+        self._block_ended = block_ended
+        self._threads: dict[int, threading.Thread] = getattr(threading, "_active", {})
         self._seen: dict[int, ThreadSeen] = {}
         self._held: dict[int, Held] = {}
         self._idle_places: set[tuple[CodeType, int]] = set()
         self._loop_code = LoopCode()
         self._last_ns: int | None = None
 
-    def take(self, frames: dict[int, FrameType], watchers: tuple[Watcher, ...], moment: Moment) -> None:
-        """Count every thread's stack and the waiting tasks for all watchers.
+    # One long body: right after waking, each function and object more that is touched costs a microsecond.
+    def take(  # noqa: PLR0912, PLR0915
+        self, frames: dict[int, FrameType], now_ns: int, due_ns: int, period_ns: int, moments: int = 1
+    ) -> None:
+        """Count every thread's stack and the waiting tasks.
 
         Args:
             frames: leaf frame by thread ident, as ``sys._current_frames`` gives them.
+            now_ns, due_ns: when it is taken, and when it was to be.
+            period_ns: between two samples.
+            moments: how many of them this one stands for.
         """
-        first = self._last_ns is None
-        elapsed_ns = max(moment.now_ns - (self._last_ns or moment.now_ns), 1)
-        self._last_ns = moment.now_ns
-        weight_ns = moment.moments * moment.period_ns
-        in_asyncio = self._loop_code.find()
-        threads: dict[int, threading.Thread] = getattr(threading, "_active", {})
-        resting: dict[int, tuple[ThreadSeen, int]] = {}
-        self.busy_threads = 0
+        last_ns, self._last_ns = self._last_ns, now_ns
+        elapsed_ns = now_ns - last_ns if last_ns is not None else period_ns
+        weight_ns = moments * period_ns
+        loop_code = self._loop_code
+        in_asyncio = loop_code.run_once is not None or loop_code.find()
+        threads, all_seen = self._threads, self._seen
+        table = self.table
+        resting: list[tuple[int, ThreadSeen, int]] | None = None
+        busy = 0
         for ident, leaf in frames.items():
-            seen = self._seen.get(ident)
+            seen = all_seen.get(ident)
             if seen is None or seen.thread is not threads.get(ident):
-                seen = self._meet(ident, threads.get(ident), first)
+                seen = self._meet(ident, last_ns is None)
             if seen.ours:
                 continue
-            used_ns = self._used(seen)
-            if used_ns is None:
-                continue
-            if seen.stack is None or used_ns >= BLOCKED_BELOW_NS or seen.clock is None:
-                self._walk(ident, seen, leaf, watchers)
-            computing = self._computes((leaf.f_code, leaf.f_lasti), used_ns, elapsed_ns, first)
-            if in_asyncio:
-                self._watch_loop(ident, seen, watchers, moment, used_ns)
-                if seen.in_loop and not computing:
-                    resting[ident] = (seen, used_ns)
+            used_ns = 0
+            if seen.clock is not None:
+                try:
+                    cpu_ns = self._read_clock(seen.clock)
+                except OSError:  # it ended since the frames were taken
                     continue
-            # What stands for several moments must not claim much more than was used meanwhile.
-            cpu_weight = min(weight_ns, used_ns + moment.period_ns) if computing else 0
-            place = (seen.stack or 0, seen.name, seen.operation)
-            for watcher in watchers:
-                watcher.count(place, 1, cpu_weight, weight_ns, used_ns)
-        if len(self._seen) > len(frames):
-            self._forget(frames, watchers)
-        waited_for = self._take_tasks(watchers, weight_ns) if in_asyncio else set()
-        for ident, (seen, used_ns) in resting.items():
-            # A loop that rests while its tasks wait: the time is theirs.
-            times = 0 if ident in waited_for else 1
-            place = (seen.stack or 0, seen.name, seen.operation)
-            for watcher in watchers:
-                watcher.count(place, times, 0, times * weight_ns, used_ns)
+                used_ns = cpu_ns - seen.cpu_ns
+                seen.cpu_ns = cpu_ns
+            computing = used_ns >= BLOCKED_BELOW_NS
+            row = seen.row
+            if row is None or computing or seen.clock is None:
+                raw, operation, seen.handle, seen.in_loop, cut = walk(leaf, loop_code)
+                number = table.numbers.get(raw)
+                if number is None:
+                    number = table.number(raw)
+                seen.place = (number, seen.name, operation or tracking.thread_operation(ident))
+                row = table.rows.get(seen.place)
+                if row is None:
+                    row = table.row(seen.place)
+                seen.row = row
+                if cut:
+                    table.lost[CUT] += cut
+            if computing:
+                if used_ns * 20 > elapsed_ns:
+                    busy += 1
+                # A thread that came back to where it waits has computed elsewhere.
+                computing = used_ns * 2 > elapsed_ns or (leaf.f_code, leaf.f_lasti) not in self._idle_places
+            elif last_ns is not None and not seen.waits and len(self._idle_places) < MAX_IDLE_PLACES:
+                # It did not run since the last sample: where it is, threads wait.
+                self._idle_places.add((leaf.f_code, leaf.f_lasti))
+            seen.waits = not computing and last_ns is not None
+            if in_asyncio:
+                if seen.handle is not None or ident in self._held:
+                    self._watch_loop(ident, seen, now_ns, due_ns, used_ns)
+                if seen.in_loop and not computing:
+                    resting = resting or []
+                    resting.append((ident, seen, used_ns))
+                    continue
+            row[0] += 1
+            if computing:
+                # What stands for several moments must not claim much more than was used meanwhile.
+                row[1] += weight_ns if moments == 1 else min(weight_ns, used_ns + period_ns)
+            row[2] += weight_ns
+            row[3] += used_ns
+        self.busy_threads = busy
+        if len(all_seen) > len(frames):
+            self._forget(frames)
+        if in_asyncio:
+            waited_for = self._take_tasks(weight_ns)
+            for ident, seen, used_ns in resting or ():
+                row = table.row(seen.place)
+                row[3] += used_ns
+                # A loop that rests while its tasks wait: the time is theirs.
+                if ident not in waited_for:
+                    row[0] += 1
+                    row[2] += weight_ns
 
-    def finish(self, watcher: Watcher) -> None:
-        """Hand over what is still going on."""
+    def finish(self) -> None:
+        """Tell of the callbacks that event loops are still in."""
         for held in self._held.values():
-            watcher.block_ended(held, self.stacks)
+            self._block_ended(held)
 
-    def _meet(self, ident: int, thread: threading.Thread | None, first: bool) -> ThreadSeen:
-        seen = self._seen[ident] = ThreadSeen(thread, self._read_clock)
+    def _meet(self, ident: int, first: bool) -> ThreadSeen:
+        seen = self._seen[ident] = ThreadSeen(self._threads.get(ident), self._read_clock)
+        seen.ours = seen.ours or ident == self.own_thread
+        if not seen.ours:
+            seen.name = self.table.name(seen.name)
+            if seen.clock is None and len(self.without_clock) < MAX_UNNAMED:
+                self.without_clock.add(seen.name)
         if not first:
             seen.cpu_ns = 0  # it was born since the last sample: all that its clock shows is of this one
-        seen.ours = seen.ours or ident == self.own_thread
-        if seen.clock is None and not seen.ours and len(self.without_clock) < MAX_UNNAMED:
-            self.without_clock.add(seen.name)
         return seen
 
-    def _used(self, seen: ThreadSeen) -> int | None:
-        """CPU time since the last sample; None where the thread ended since the frames were taken."""
-        if seen.clock is None:
-            return 0
-        try:
-            cpu_ns = self._read_clock(seen.clock)
-        except OSError:
-            return None
-        used_ns = max(cpu_ns - seen.cpu_ns, 0)
-        seen.cpu_ns = cpu_ns
-        return used_ns
-
-    def _computes(self, place: tuple[CodeType, int], used_ns: int, elapsed_ns: int, first: bool) -> bool:
-        """Whether a thread that is seen at this place computes there, or has come back to wait."""
-        if used_ns < BLOCKED_BELOW_NS:
-            # It did not run since the last sample: where it is, threads wait.
-            if not first and len(self._idle_places) < MAX_IDLE_PLACES:
-                self._idle_places.add(place)
-            return False
-        if used_ns * 20 > elapsed_ns:
-            self.busy_threads += 1
-        return place not in self._idle_places or 2 * used_ns > elapsed_ns
-
-    def _walk(self, ident: int, seen: ThreadSeen, leaf: FrameType, watchers: tuple[Watcher, ...]) -> None:
-        walked = walk(leaf, self._loop_code)
-        seen.stack = self.stacks.number(walked.raw)
-        seen.operation = walked.operation or tracking.thread_operation(ident)
-        seen.handle = walked.handle
-        seen.in_loop = walked.in_loop
-        if walked.cut:
-            for watcher in watchers:
-                watcher.lose(CUT, walked.cut)
-
-    def _watch_loop(
-        self, ident: int, seen: ThreadSeen, watchers: tuple[Watcher, ...], moment: Moment, used_ns: int
-    ) -> None:
+    def _watch_loop(self, ident: int, seen: ThreadSeen, now_ns: int, due_ns: int, used_ns: int) -> None:
         held = self._held.get(ident)
         if held is not None and held.handle is not seen.handle:
             del self._held[ident]
-            for watcher in watchers:
-                watcher.block_ended(held, self.stacks)
+            self._block_ended(held)
             held = None
-        if seen.handle is None or seen.stack is None:
+        if seen.handle is None:
             return
         if held is None:
             # A callback that computed without letting the GIL go was there when the sample was due.
-            late_ns = moment.now_ns - moment.due_ns
-            first_ns = moment.due_ns if used_ns * 10 > late_ns * 8 else moment.now_ns
-            unix_ns = self._wall_clock_ns() - (moment.now_ns - first_ns)
+            first_ns = due_ns if used_ns * 10 > (now_ns - due_ns) * 8 else now_ns
+            unix_ns = self._wall_clock_ns() - (now_ns - first_ns)
             held = self._held[ident] = Held(seen.handle, seen.name, first_ns, unix_ns)
-        held.last_ns = moment.now_ns
-        held.places[seen.stack, seen.operation] += 1
+        held.last_ns = now_ns
+        held.places[seen.place] += 1
 
-    def _take_tasks(self, watchers: tuple[Watcher, ...], weight_ns: int) -> set[int | None]:
+    def _take_tasks(self, weight_ns: int) -> set[int | None]:
+        """Count those that wait; threads of their loops."""
+        table = self.table
         loop_threads: set[int | None] = set()
         for name, walked, share, loop_thread in self.tasks.take():
             loop_threads.add(loop_thread)
-            stack = self.stacks.number(walked.raw)
-            wall_ns = int(weight_ns * share)
-            for watcher in watchers:
-                watcher.count((stack, name, walked.operation), 1, 0, wall_ns, 0)
-                if walked.cut:
-                    watcher.lose(CUT, walked.cut)
+            row = table.row((table.number(walked.raw), table.name(name), walked.operation))
+            row[0] += 1
+            row[2] += int(weight_ns * share)
+            if walked.cut:
+                table.lost[CUT] += walked.cut
         return loop_threads
 
-    def _forget(self, frames: dict[int, FrameType], watchers: tuple[Watcher, ...]) -> None:
+    def _forget(self, frames: dict[int, FrameType]) -> None:
         """Drop what is known of threads that ended."""
         for ident in [ident for ident in self._seen if ident not in frames]:
             del self._seen[ident]
             held = self._held.pop(ident, None)
             if held is not None:
-                for watcher in watchers:
-                    watcher.block_ended(held, self.stacks)
+                self._block_ended(held)

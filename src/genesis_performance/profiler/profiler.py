@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, overload
 
 from ..errors import GenesisPerformanceError, InvalidInputError, StateError
 from ..operations import Execution, NullExecution, Recorder, recorded, register
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 MAX_ID_LENGTH = 200
+MAX_UPLOAD_FAILURES = 10
+
+_profilers: weakref.WeakSet[PerformanceProfiler] = weakref.WeakSet()
 
 
 class PerformanceProfiler:
@@ -33,8 +38,8 @@ class PerformanceProfiler:
         config: how to record; the process's settings by default.
         store: where reports are kept (a store or its URL) when ``enable_persistent_storage`` is set; the
             configured store by default.
-        gcp_project_id, project_id: two names of the same, as every part accepts them; the profiler itself
-            calls nothing in Google Cloud.
+        gcp_project_id, project_id: two names of the same, as every part accepts them; where sessions are
+            uploaded to if ``cloud_profiler`` is set. Nothing else here calls Google Cloud.
     """
 
     def __init__(
@@ -45,10 +50,11 @@ class PerformanceProfiler:
         gcp_project_id: str | None = None,
         project_id: str | None = None,
     ) -> None:
+        self._project_id: str | None = None
         if gcp_project_id is not None or project_id is not None:
             from ..config import project_argument  # most profilers are given none: a cold start is shorter
 
-            project_argument(gcp_project_id, project_id)
+            self._project_id = project_argument(gcp_project_id, project_id)
         # Settings, and msgspec below them, are most of a cold start: not before somebody makes a profiler.
         from ..config.profiler import ProfilerConfig
 
@@ -66,14 +72,16 @@ class PerformanceProfiler:
         )
         if type(self).profile_context is PerformanceProfiler.profile_context:
             # The recorder's own method, without a call of ours around it; the one below documents it.
-            self.profile_context = self.recorder.operation  # type: ignore[method-assign,assignment]
+            self.profile_context = self.recorder.operation  # type: ignore[method-assign]
         register(self.recorder)
         self._given_store = store
         self._store: LazyStore | None = None  # made with the first report: storage is not loaded before
+        self._upload_failures: deque[str] = deque(maxlen=MAX_UPLOAD_FAILURES)
         self._lock = threading.Lock()
         self._sessions: dict[str, Session] = {}
         self._history: deque[ProfileReport] = deque(maxlen=self.config.max_profile_history)
         self._numbers = itertools.count(1)
+        _profilers.add(self)
 
     def profile_context(
         self, operation_name: str, labels: Mapping[str, str] | None = None
@@ -109,8 +117,13 @@ class PerformanceProfiler:
 
         return decorate
 
-    def start_profiling(self, profile_id: str | None = None) -> str:
+    def start_profiling(
+        self, profile_id: str | None = None, *, fidelity: Literal["high", "standard"] | None = None
+    ) -> str:
         """Start a session and return its id; several may run at once.
+
+        Args:
+            fidelity: for this session only, as ``ProfilerConfig.fidelity``.
 
         Raises:
             StateError: a session with this id runs.
@@ -123,11 +136,18 @@ class PerformanceProfiler:
             raise InvalidInputError(
                 f"profile_id is {profile_id!r:.80}; it must be text of 1 to {MAX_ID_LENGTH} characters"
             )
+        if fidelity not in (None, "high", "standard"):
+            raise InvalidInputError(f'fidelity is {fidelity!r:.80}; it must be "high" or "standard"')
+        config = self.config
+        if fidelity is not None:
+            from msgspec.structs import replace
+
+            config = replace(config, fidelity=fidelity)
         with self._lock:
             chosen = profile_id or self._free_id()
             if chosen in self._sessions:
                 raise StateError(f"profile {chosen!r} is running already; stop it first, or leave the id out")
-            self._sessions[chosen] = Session(chosen, self.recorder, self.config)
+            self._sessions[chosen] = Session(chosen, self.recorder, config)
         return chosen
 
     def stop_profiling(self, profile_id: str) -> ProfileReport:
@@ -146,7 +166,16 @@ class PerformanceProfiler:
         self._history.append(report)
         if self.config.enable_persistent_storage:
             self._keep(report)
+        if self.config.cloud_profiler:
+            from .background_upload import upload_later
+
+            upload_later(report, self.config, self._project_id, self._upload_failures)
         return report
+
+    @property
+    def upload_failures(self) -> tuple[str, ...]:
+        """Why the last sessions could not be uploaded to Cloud Profiler; the log has it too."""
+        return tuple(self._upload_failures)
 
     @property
     def history(self) -> tuple[ProfileReport, ...]:
@@ -193,3 +222,17 @@ class PerformanceProfiler:
         for place, record in enumerate(store.list(Kind.PROFILE)):
             if place >= self.config.max_profile_history or record.at_unix_ns < oldest_ns:
                 store.delete(Kind.PROFILE, record.key)
+
+
+def _after_fork_in_child() -> None:
+    """No session runs in the child: its sampler, and whatever held the lock, stayed with the parent."""
+    for profiler in list(_profilers):
+        profiler._lock = threading.Lock()
+        sessions = list(profiler._sessions.values())
+        profiler._sessions.clear()
+        for session in sessions:
+            session.abandon()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

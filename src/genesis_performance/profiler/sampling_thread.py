@@ -16,14 +16,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from typing import Protocol
 
-from .observer import Moment, Observer, Watcher
+from .loop_blocks import Held
+from .observer import Observer
+from .stack_table import StackTable
 from .switch_interval import SwitchInterval
 
 MAX_PERIOD_NS = 10**9
 MAX_FAULTS = 100
 _KEPT_SHARE = 0.9  # of the budget: a mean swings
 _FIRST_COSTS = 4  # samples whose cost is not typical: everything is seen for the first time
+
+
+class Watcher(Protocol):
+    """A session, as the sampling thread sees it."""
+
+    rate_hz: float
+    budget_percent: float
+    high_fidelity: bool
+    worst_late_ns: int
+
+    def block_ended(self, held: Held, table: StackTable) -> None:
+        """An event loop has left the callback that it was seen in."""
 
 
 class SamplingThread:
@@ -42,50 +57,52 @@ class SamplingThread:
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self.interval = SwitchInterval()
-        self.observer = Observer()
-        self.cpu_ns = 0  # of this thread
-        self.faults = 0
+        self.observer = Observer(block_ended=self._block_ended)
+        # Sums since the thread began: a session takes the difference.
+        self.samples = self.late_ns = self.missed = self.cpu_ns = self.faults = 0
         self._clock_ns = clock_ns
         self._cpu_clock_ns = cpu_clock_ns
         self._uniform = uniform
         self._watchers: tuple[Watcher, ...] = ()
-        self._taking = threading.Lock()  # held while a sample is taken: nobody leaves in the middle of one
+        self._taking = threading.Lock()  # held while a sample is taken: sums are read between two
         self._wake = threading.Lock()
         self._wake.acquire()
-        self._thread: threading.Thread | None = None
-        self._cost_ns = 0.0
-        self._samples = 0
         self._ended = False
+        self._thread: threading.Thread | None = None
+        self._asked_ns = self._period_ns = MAX_PERIOD_NS
+        self._allowed_ns = 1.0  # that one sample may cost at the rate that was asked for
+        self._cost_ns = 0.0
 
     def add(self, watcher: Watcher) -> None:
-        """From the next sample on, ``watcher`` gets all of them.
+        """Sample for ``watcher`` too.
 
         Raises:
             RuntimeError: no thread can be started.
         """
-        watcher.share_stacks(self.observer.stacks)
         with self._taking:
             self._watchers = (*self._watchers, watcher)
+            self._fit()
         if any(each.high_fidelity for each in self._watchers):
             self.interval.hold()
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="genesis-stacks", daemon=True)
+            thread = threading.Thread(target=self._run, name="genesis-stacks", daemon=True)
             try:
-                self._thread.start()
+                thread.start()
             except BaseException:
                 self._watchers = ()
                 self.interval.release()
                 raise
+            self._thread = thread
 
     def remove(self, watcher: Watcher) -> bool:
-        """Hand over and let go; True where nobody is left and the thread has ended."""
+        """Let go of ``watcher``; True where nobody is left and the thread has ended."""
         with self._taking:
-            self.observer.finish(watcher)
+            self.observer.finish()
             self._watchers = tuple(each for each in self._watchers if each is not watcher)
-            watchers = self._watchers
-        if not any(each.high_fidelity for each in watchers):
+            self._fit()
+        if not any(each.high_fidelity for each in self._watchers):
             self.interval.release()
-        if watchers:
+        if self._watchers:
             return False
         self.end()
         return True
@@ -100,66 +117,76 @@ class SamplingThread:
         if self._thread is not None and self._thread.is_alive():
             self._thread.join(5)
 
-    @property
-    def period_ns(self) -> int:
-        """Between two samples: as asked, or longer where that would cost more than the budget."""
-        watchers = self._watchers
-        asked_hz = max((watcher.rate_hz for watcher in watchers), default=1.0)
-        budget = min((watcher.budget_percent for watcher in watchers), default=1.0) / 100 * _KEPT_SHARE
-        return min(max(int(1e9 / asked_hz), int(self._cost_ns / budget)), MAX_PERIOD_NS)
-
-    def _run(self) -> None:
-        self.observer.own_thread = threading.get_ident()
-        before_ns = self._cpu_clock_ns()
-        slot_ns = self._clock_ns()
-        while True:
-            period_ns = self.period_ns
-            due_ns = slot_ns + int(period_ns * self._uniform())
-            wait_ns = min(due_ns - self._clock_ns(), 2 * period_ns)  # should the clock have gone backwards
-            if wait_ns > 0 and self._wake.acquire(timeout=wait_ns / 1e9):
-                break
-            now_ns = self._clock_ns()
-            if now_ns < slot_ns - period_ns:  # the clock went backwards
-                slot_ns = now_ns
-            gone_by = max((now_ns - slot_ns) // period_ns, 1)
-            slot_ns += gone_by * period_ns
-            if not self._sample(due_ns, now_ns, gone_by, period_ns):
-                break
-            cpu_ns = self._cpu_clock_ns()
-            self._learn_cost(cpu_ns - before_ns)
-            self.cpu_ns += cpu_ns - before_ns
-            before_ns = cpu_ns
-
-    def _sample(self, due_ns: int, now_ns: int, moments: int, period_ns: int) -> bool:
-        """Take one sample that stands for so many moments; False where nobody wants one any more."""
-        with self._taking:
-            watchers = self._watchers
-            if not watchers:
-                return False
-            frames = sys._current_frames()
-            try:
-                self.observer.take(frames, watchers, Moment(now_ns, due_ns, period_ns, moments))
-            except Exception:  # noqa: BLE001 - the host goes on whatever happens here; it is counted and shown
-                self.faults += 1
-                if self.faults > MAX_FAULTS:
-                    return False
-            late_ns = max(now_ns - due_ns, 0)
-            for watcher in watchers:
-                watcher.moment(late_ns, moments - 1)
-        self.interval.adjust(self.observer.busy_threads, late_ns)
-        return True
-
-    def _learn_cost(self, cost_ns: int) -> None:
-        self._samples += 1
-        if self._samples <= _FIRST_COSTS:
-            self._cost_ns = min(self._cost_ns or cost_ns, cost_ns)
-        else:
-            self._cost_ns += (cost_ns - self._cost_ns) / 16
+    def between_samples(self) -> contextlib.AbstractContextManager[object]:
+        """While entered, no sample is taken."""
+        return self._taking
 
     def after_fork_in_child(self) -> None:
         """The thread is not in the child: nothing runs on."""
         self._watchers = ()
         self.interval.after_fork_in_child()
+
+    def _run(self) -> None:
+        self.observer.own_thread = threading.get_ident()
+        clock_ns, cpu_clock_ns, uniform = self._clock_ns, self._cpu_clock_ns, self._uniform
+        wait, taking, take = self._wake.acquire, self._taking, self.observer.take
+        before_ns = cpu_clock_ns()
+        slot_ns = clock_ns()
+        while True:
+            period_ns = self._period_ns
+            due_ns = slot_ns + int(period_ns * uniform())
+            wait_ns = due_ns - clock_ns()
+            # A clock that went backwards must not make it wait for longer than this.
+            if wait_ns > 0 and wait(True, min(wait_ns, 2 * period_ns) / 1e9):
+                break
+            now_ns = clock_ns()
+            if now_ns < slot_ns - period_ns:
+                slot_ns = now_ns
+            moments = max((now_ns - slot_ns) // period_ns, 1)
+            slot_ns += moments * period_ns
+            with taking:
+                if not self._watchers:
+                    break
+                try:
+                    take(sys._current_frames(), now_ns, due_ns, period_ns, moments)
+                except Exception:  # noqa: BLE001 - the host goes on whatever happens; it is counted and shown
+                    self.faults += 1
+                    if self.faults > MAX_FAULTS:
+                        break
+                self.missed += moments - 1
+                late_ns = now_ns - due_ns
+                if late_ns > 0:
+                    self.late_ns += late_ns
+                    for watcher in self._watchers:
+                        if late_ns > watcher.worst_late_ns:
+                            watcher.worst_late_ns = late_ns
+                cpu_ns = cpu_clock_ns()
+                self._spend(cpu_ns - before_ns)
+                before_ns = cpu_ns
+
+    def _spend(self, cost_ns: int) -> None:
+        """Account for one sample and fit the period, and the switch interval, to the mean cost."""
+        self.samples += 1
+        self.cpu_ns += cost_ns
+        if self.samples > _FIRST_COSTS:
+            self._cost_ns += (cost_ns - self._cost_ns) / 16
+        else:
+            self._cost_ns = min(self._cost_ns or cost_ns, cost_ns)
+        spent = self._cost_ns / self._allowed_ns
+        self._period_ns = min(int(self._asked_ns * spent), MAX_PERIOD_NS) if spent > 1 else self._asked_ns
+        self.interval.adjust(self.observer.busy_threads, spent)
+
+    def _fit(self) -> None:
+        """To the highest rate and the smallest budget of those who watch."""
+        if self._watchers:
+            self._asked_ns = int(1e9 / max(watcher.rate_hz for watcher in self._watchers))
+            self._period_ns = min(self._period_ns, self._asked_ns)
+            budget = min(watcher.budget_percent for watcher in self._watchers) / 100
+            self._allowed_ns = max(self._asked_ns * budget * _KEPT_SHARE, 1.0)
+
+    def _block_ended(self, held: Held) -> None:
+        for watcher in self._watchers:
+            watcher.block_ended(held, self.observer.table)
 
 
 _lock = threading.RLock()

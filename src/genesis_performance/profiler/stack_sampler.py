@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from ..model.profile import LoopBlock, SamplerActivity
@@ -23,9 +24,11 @@ from ..model.stacks import StackProfile
 from ..operations import tracking
 from .loop_blocks import Held, LoopBlocks
 from .sampling_thread import MAX_FAULTS, SamplingThread, join_sampling, leave_sampling
-from .stack_table import Place, Stacks, StackTable
+from .stack_table import USED_NS, StackTable
 
 MISSED = "moments at which the sampler could not run; the next sample stands for them"
+PASSED_OVER = "looks at single tasks; others stood for them"
+SHORTER = "shorter blocks of event loops"
 _UNSEEN_SHARE = 0.05
 _UNSEEN_NS = 50_000_000
 
@@ -61,9 +64,8 @@ class StackSampler:
         self._wall_clock_ns = wall_clock_ns
         self._process_cpu_ns = process_cpu_ns
         self._blocks = LoopBlocks(int(blocked_loop_threshold_ms * 1e6))
-        self._table = StackTable(Stacks())
+        self.worst_late_ns = 0
         self._sampling: SamplingThread | None = None
-        self._samples = self._late_ns = self._worst_late_ns = self._missed = 0
         self._profile = StackProfile()
 
     def start(self) -> None:
@@ -77,14 +79,15 @@ class StackSampler:
         self._begin_process_ns = self._process_cpu_ns()
         tracking.start_tracking()
         try:
-            self._sampling = join_sampling(self)
+            sampling = join_sampling(self)
         except RuntimeError as error:
             tracking.stop_tracking()
             self.notes.append(f"stacks were not sampled: {error}")
             return
-        self._begin_cpu_ns = self._sampling.cpu_ns
-        self._begin_faults = self._sampling.faults
-        self._begin_passed = self._sampling.observer.tasks.passed_over
+        with sampling.between_samples():
+            self._begin = _sums(sampling)
+            self._mark = sampling.observer.table.mark()
+        self._sampling = sampling
 
     def stop(self) -> StackProfile:
         """End, from any thread, and return what was counted; again, the same."""
@@ -95,31 +98,32 @@ class StackSampler:
         leave_sampling(self, sampling)
         tracking.stop_tracking()
         duration_s = max(self._clock_ns() - self._begin_ns, 0) / 1e9
-        own_cpu_ns = sampling.cpu_ns - self._begin_cpu_ns
+        with sampling.between_samples():
+            end = _sums(sampling)
+            counted = sampling.observer.table.since(self._mark)
+        did = {what: value - self._begin[what] for what, value in end.items()}
+        samples = did["samples"]
         self.activity = SamplerActivity(
             asked_hz=self.rate_hz,
-            samples=self._samples,
+            samples=samples,
             duration_s=duration_s,
-            cpu_s=own_cpu_ns / 1e9,
-            late_ns=self._late_ns // self._samples if self._samples else 0,
-            worst_late_ns=self._worst_late_ns,
+            cpu_s=did["cpu_ns"] / 1e9,
+            late_ns=did["late_ns"] // samples if samples else 0,
+            worst_late_ns=self.worst_late_ns,
             fidelity="high" if self.high_fidelity and not sampling.interval.changed_by_host else "standard",
             switch_interval_s=interval_s,
         )
-        if self._missed:
-            self._table.lost[MISSED] = self._missed
-        passed_over = sampling.observer.tasks.passed_over - self._begin_passed
-        if passed_over:
-            self._table.lost["looks at single tasks; others stood for them"] = passed_over
-        if self._blocks.dropped:
-            self._table.lost["shorter blocks of event loops"] = self._blocks.dropped
-        self._note(sampling, own_cpu_ns)
-        self._profile = self._table.profile(
+        lost = Counter(
+            {MISSED: did["missed"], PASSED_OVER: did["passed_over"], SHORTER: self._blocks.dropped}
+        )
+        self._note(sampling, did, sum(row[USED_NS] for row in counted.rows.values()))
+        self._profile = sampling.observer.table.profile(
+            counted,
             start_unix_ns=self._start_unix_ns,
             duration_s=duration_s,
-            period_ns=int(duration_s * 1e9 / self._samples) if self._samples else 0,
+            period_ns=int(duration_s * 1e9 / samples) if samples else 0,
+            lost=lost,
         )
-        self._table = StackTable(Stacks())  # code objects of the host are not kept alive any longer
         return self._profile
 
     def abandon(self) -> None:
@@ -133,35 +137,18 @@ class StackSampler:
         """Event loops that were held longer than the threshold, in order of time."""
         return self._blocks.found()
 
-    # What the sampling thread calls.
+    def block_ended(self, held: Held, table: StackTable) -> None:
+        """Called by the sampling thread."""
+        self._blocks.ended(held, table)
 
-    def count(self, place: Place, samples: int, cpu_weight: int, wall_ns: int, used_ns: int) -> None:
-        self._table.add(place, samples, cpu_weight, wall_ns, used_ns)
-
-    def share_stacks(self, stacks: Stacks) -> None:
-        self._table.stacks = stacks
-
-    def lose(self, what: str, times: int) -> None:
-        self._table.lost[what] += times
-
-    def moment(self, late_ns: int, missed: int) -> None:
-        self._samples += 1
-        self._late_ns += late_ns
-        self._worst_late_ns = max(self._worst_late_ns, late_ns)
-        self._missed += missed
-
-    def block_ended(self, held: Held, stacks: Stacks) -> None:
-        self._blocks.ended(held, stacks)
-
-    def _note(self, sampling: SamplingThread, own_cpu_ns: int) -> None:
+    def _note(self, sampling: SamplingThread, did: dict[str, int], seen_cpu_ns: int) -> None:
         notes = self.notes
         observer = sampling.observer
-        if not self._samples:
+        if not did["samples"]:
             notes.append("the session ended before a stack sample was due")
-        faults = sampling.faults - self._begin_faults
-        if faults:
-            ended = "; sampling ended after that" if faults > MAX_FAULTS else ""
-            notes.append(f"{faults} stack samples could not be taken{ended}")
+        if did["faults"]:
+            ended = "; sampling ended after that" if sampling.faults > MAX_FAULTS else ""
+            notes.append(f"{did['faults']} stack samples could not be taken{ended}")
         if observer.without_clock:
             names = ", ".join(sorted(name or "unnamed" for name in observer.without_clock)[:5])
             notes.append(f"no CPU clock for threads that threading does not know ({names}): wall time only")
@@ -176,12 +163,23 @@ class StackSampler:
         if "greenlet" in sys.modules:
             notes.append("of greenlets, the one that runs in each thread is seen; those that wait are not")
         process_ns = self._process_cpu_ns() - self._begin_process_ns
-        unseen_ns = process_ns - self._table.cpu_ns - own_cpu_ns
-        if self._samples and unseen_ns > max(_UNSEEN_NS, process_ns * _UNSEEN_SHARE):
+        unseen_ns = process_ns - seen_cpu_ns - did["cpu_ns"]
+        if did["samples"] and unseen_ns > max(_UNSEEN_NS, process_ns * _UNSEEN_SHARE):
             notes.append(
                 f"{unseen_ns / process_ns:.0%} of the CPU time is under no stack: threads without Python, "
                 "and threads that ended between two samples"
             )
+
+
+def _sums(sampling: SamplingThread) -> dict[str, int]:
+    return {
+        "samples": sampling.samples,
+        "cpu_ns": sampling.cpu_ns,
+        "late_ns": sampling.late_ns,
+        "missed": sampling.missed,
+        "faults": sampling.faults,
+        "passed_over": sampling.observer.tasks.passed_over,
+    }
 
 
 def _obstacle() -> str:

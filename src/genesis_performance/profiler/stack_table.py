@@ -1,9 +1,10 @@
-"""What one session counted for each stack, and the profile that it becomes."""
+"""What was counted for each stack, and the profile that a session makes of its part of it."""
 
 from __future__ import annotations
 
 from collections import Counter
 from types import CodeType
+from typing import NamedTuple
 
 from ..model.stacks import Frame, StackProfile, StackRecord
 from .stack_walk import Raw
@@ -15,97 +16,110 @@ MAX_NAMES = 500
 """Threads and named tasks kept apart."""
 
 OTHER_NAME = "(other threads and tasks)"
-_OTHER_STACK: Raw = ()
 
 Place = tuple[int, str, str]
 """Number of a stack, name of the thread or task, operation."""
 
+Row = list[int]
+"""Samples, CPU weight, wall time and CPU time of one place; see ``StackTable``."""
 
-class Stacks:
-    """Gives every different stack a number; all sessions that run at once share them."""
+SAMPLES, CPU_WEIGHT, WALL_NS, USED_NS = range(4)
 
-    def __init__(self) -> None:
-        self._numbers: dict[Raw, int] = {_OTHER_STACK: 0}
-        self.raw: list[Raw] = [_OTHER_STACK]
-        self.refused = 0
 
-    def number(self, raw: Raw) -> int:
-        number = self._numbers.get(raw)
-        if number is None:
-            if len(self.raw) > MAX_STACKS:
-                self.refused += 1
-                return 0
-            number = self._numbers[raw] = len(self.raw)
-            self.raw.append(raw)
-        return number
+class Mark(NamedTuple):
+    """The table at one moment."""
+
+    rows: dict[Place, tuple[int, ...]]
+    lost: Counter[str]
 
 
 class StackTable:
-    """Rows by stack, thread and operation.
+    """Counts that only grow, by stack, thread and operation; shared by all sessions that run at once.
+
+    Everything that a sample must look up is one dictionary away: a sampler that wakes up finds the caches
+    cold, and each object that it touches costs more than the arithmetic.
 
     CPU time is first a weight: each sample that found a thread computing stands for one period. What the
     thread's own clock says is added up beside it, and at the end the weights are scaled to it, thread by
     thread. So the sum is exact, and no single sample carries the time of its neighbours.
     """
 
-    def __init__(self, stacks: Stacks) -> None:
-        self.stacks = stacks
-        self._rows: dict[Place, list[int]] = {}
-        self._used: dict[str, int] = {}  # CPU time by thread
+    def __init__(self) -> None:
+        self.raw: list[Raw] = [()]
+        self.numbers: dict[Raw, int] = {(): 0}
+        self.rows: dict[Place, Row] = {}
         self.lost: Counter[str] = Counter()
+        self._names: set[str] = set()
 
-    def add(self, place: Place, samples: int, cpu_weight: int, wall_ns: int, used_ns: int) -> None:
-        """Count one observation.
+    def number(self, raw: Raw) -> int:
+        """Number of a stack that may be new; 0 stands for all beyond the most that are kept."""
+        number = self.numbers.get(raw)
+        if number is None:
+            if len(self.raw) > MAX_STACKS:
+                self.lost[f"samples of stacks beyond {MAX_STACKS} different ones"] += 1
+                return 0
+            number = self.numbers[raw] = len(self.raw)
+            self.raw.append(raw)
+        return number
+
+    def row(self, place: Place) -> Row:
+        """The counters of a place that may be new."""
+        row = self.rows.get(place)
+        if row is None:
+            row = self.rows[place] = [0, 0, 0, 0]
+        return row
+
+    def name(self, name: str) -> str:
+        """The name, or that of all beyond the most that are kept."""
+        if name in self._names or len(self._names) < MAX_NAMES:
+            self._names.add(name)
+            return name
+        self.lost[f"threads and tasks beyond {MAX_NAMES} names"] += 1
+        return OTHER_NAME
+
+    def mark(self) -> Mark:
+        """Where a session begins."""
+        return Mark({place: tuple(row) for place, row in self.rows.items()}, self.lost.copy())
+
+    def since(self, mark: Mark) -> Mark:
+        """What was counted since."""
+        nothing = (0, 0, 0, 0)
+        rows = {
+            place: tuple(now - then for now, then in zip(row, mark.rows.get(place, nothing), strict=True))
+            for place, row in self.rows.items()
+        }
+        return Mark({place: row for place, row in rows.items() if any(row)}, self.lost - mark.lost)
+
+    def profile(
+        self, counted: Mark, *, start_unix_ns: int, duration_s: float, period_ns: int, lost: Counter[str]
+    ) -> StackProfile:
+        """A session's profile; records are distinct in stack, thread and operation.
 
         Args:
-            cpu_weight: time that the sample stands for, if the thread computed; else 0.
-            used_ns: what the thread's CPU clock went on since the sample before.
+            counted: from ``since``.
+            lost: beside what was lost here.
         """
-        name = place[1]
-        if name not in self._used:
-            if len(self._used) >= MAX_NAMES:
-                self.lost[f"samples of threads and tasks beyond {MAX_NAMES} names"] += samples
-                name = OTHER_NAME
-                place = (place[0], name, place[2])
-            self._used.setdefault(name, 0)
-        self._used[name] += used_ns
-        row = self._rows.get(place)
-        if row is None:
-            row = self._rows[place] = [0, 0, 0, 0]
-        row[0] += samples
-        row[1] += cpu_weight
-        row[2] += wall_ns
-        row[3] += used_ns
-
-    @property
-    def cpu_ns(self) -> int:
-        """CPU time of all threads that were seen."""
-        return sum(self._used.values())
-
-    def profile(self, *, start_unix_ns: int, duration_s: float, period_ns: int) -> StackProfile:
-        """The session's profile; records are distinct in stack, thread and operation."""
+        used: Counter[str] = Counter()
         weights: Counter[str] = Counter()
-        for (_, name, _), row in self._rows.items():
-            weights[name] += row[1]
+        for (_, name, _), row in counted.rows.items():
+            used[name] += row[USED_NS]
+            weights[name] += row[CPU_WEIGHT]
         frames: dict[Frame, int] = {}
         known: dict[tuple[CodeType, int], int] = {}
         resolved: dict[int, tuple[int, ...]] = {}
         merged: dict[tuple[tuple[int, ...], str, str], list[int]] = {}
-        for (number, name, operation), (samples, weight, wall_ns, used_ns) in self._rows.items():
+        for (number, name, operation), row in counted.rows.items():
             # A thread that was never seen computing: its CPU time stays where it was seen.
-            cpu_ns = weight * self._used[name] // weights[name] if weights[name] else used_ns
-            if not (samples or cpu_ns or wall_ns):
+            cpu_ns = row[CPU_WEIGHT] * used[name] // weights[name] if weights[name] else row[USED_NS]
+            if not (row[SAMPLES] or cpu_ns or row[WALL_NS]):
                 continue
             stack = resolved.get(number)
             if stack is None:
-                stack = resolved[number] = _resolve(self.stacks.raw[number], frames, known)
+                stack = resolved[number] = _resolve(self.raw[number], frames, known)
             values = merged.setdefault((stack, name, operation), [0, 0, 0])
-            values[0] += samples
+            values[0] += row[SAMPLES]
             values[1] += cpu_ns
-            values[2] += wall_ns
-        lost = dict(self.lost)
-        if self.stacks.refused:
-            lost[f"stacks beyond {MAX_STACKS} different ones"] = self.stacks.refused
+            values[2] += row[WALL_NS]
         return StackProfile(
             frames=tuple(frames),
             records=tuple(
@@ -115,7 +129,7 @@ class StackTable:
             start_unix_ns=start_unix_ns,
             duration_s=duration_s,
             period_ns=period_ns,
-            lost=lost,
+            lost=dict(counted.lost + lost),
         )
 
 

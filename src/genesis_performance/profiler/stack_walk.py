@@ -28,13 +28,11 @@ _OPAQUE = frozenset(
 
 
 class Walked(NamedTuple):
-    """One stack as it was found."""
+    """The stack of a coroutine."""
 
     raw: Raw
     cut: int  # frames left out
     operation: str  # innermost operation that is open on it
-    handle: FrameType | None  # frame of the event loop's callback, where there is one
-    in_loop: bool  # within an event loop, but in no callback of it
 
 
 class LoopCode:
@@ -59,8 +57,12 @@ class LoopCode:
         return True
 
 
-def walk(frame: FrameType | None, loop_code: LoopCode) -> Walked:
-    """The stack that ends in ``frame``."""
+def walk(frame: FrameType | None, loop_code: LoopCode) -> tuple[Raw, str, FrameType | None, bool, int]:
+    """The stack that ends in ``frame``.
+
+    With it: the innermost operation that is open on it; the frame of the event loop's callback, where there
+    is one; whether it is within an event loop but in no callback of it; and how many frames were left out.
+    """
     parts: list[Any] = []
     handle: FrameType | None = None
     handle_run, run_once = loop_code.handle_run, loop_code.run_once
@@ -85,7 +87,7 @@ def walk(frame: FrameType | None, loop_code: LoopCode) -> Walked:
     cut = 0
     if frame is not None:
         cut = _root_part(frame, parts)
-    return Walked(tuple(parts), cut, execution.name if execution is not None else "", handle, in_loop)
+    return tuple(parts), execution.name if execution is not None else "", handle, in_loop, cut
 
 
 def _root_part(frame: FrameType | None, parts: list[Any]) -> int:
@@ -139,7 +141,7 @@ def walk_coroutine(coroutine: Any) -> Walked | None:
     parts: list[Any] = []
     for pair in reversed(pairs):
         parts.extend(pair)
-    return Walked(tuple(parts), cut, execution.name if execution is not None else "", None, False)
+    return Walked(tuple(parts), cut, execution.name if execution is not None else "")
 
 
 def _look_at(awaitable: Any) -> tuple[FrameType | None, bool, Any] | None:

@@ -3,8 +3,8 @@
 A sampler that waits for the GIL gets it where the program lets it go, so that samples pile up there. The
 shorter it waits before it may demand the GIL, the fewer go astray. While one thread computes, only the
 sampler ever waits and a very short interval costs nothing; threads that compete would pass the GIL
-around at each end of it, so it is longer for them. It is longer too where the thread that has the GIL
-gets no processor: the sampler would look again and again at each end of it.
+around at each end of it, so it is longer for them. It is longer too where the sampler's own looking again
+and again, at each end of it, would cost more than its budget.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 import sys
 import threading
 
-ALONE_S = 0.00002
-COMPETING_S = 0.0002
-
-_LATE_NS = 1_000_000
-_IN_TIME_NS = 600_000
+SHORTEST_S = 0.00002
+LONGEST_S = 0.0002
+_FIRST_S = 0.00005
+_STEP = 1.5
+_SAMPLES = 16  # between two steps: the mean cost follows so fast
 
 
 class SwitchInterval:
@@ -27,8 +27,8 @@ class SwitchInterval:
         self._original_s: float | None = None
         self._ours_s = 0.0  # asked for; what the interpreter made of it is below
         self._was_s = 0.0
-        self._late_ns = 0.0
-        self._crowded = False
+        self._alone_s = _FIRST_S
+        self._samples = 0
         self.changed_by_host = False
 
     def hold(self) -> None:
@@ -37,16 +37,23 @@ class SwitchInterval:
             if self._original_s is None:
                 self.changed_by_host = False
                 self._original_s = sys.getswitchinterval()
-                self._set(COMPETING_S)
+                self._set(LONGEST_S)
 
-    def adjust(self, busy_threads: int, late_ns: int) -> None:
-        """Fit it to the threads that compute now, and to how late samples are; only where it is held."""
-        self._late_ns += (late_ns - self._late_ns) / 16
-        if self._late_ns > _LATE_NS:
-            self._crowded = True
-        elif self._late_ns < _IN_TIME_NS:
-            self._crowded = False
-        wanted_s = ALONE_S if busy_threads <= 1 and not self._crowded else COMPETING_S
+    def adjust(self, busy_threads: int, spent: float) -> None:
+        """Fit it to what the last sample found; does nothing unless it is held.
+
+        Args:
+            busy_threads: threads that compute now.
+            spent: cost of a sample over what it may cost at the rate that was asked for.
+        """
+        self._samples += 1
+        if self._samples >= _SAMPLES:
+            self._samples = 0
+            if spent > 1:
+                self._alone_s = min(self._alone_s * _STEP, LONGEST_S)
+            elif spent < 0.7:
+                self._alone_s = max(self._alone_s / _STEP, SHORTEST_S)
+        wanted_s = self._alone_s if busy_threads <= 1 else LONGEST_S
         if wanted_s != self._ours_s:
             with self._lock:
                 if self._original_s is not None and self._is_ours():

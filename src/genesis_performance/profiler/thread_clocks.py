@@ -16,6 +16,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from .stack_table import Place, Row
+
 MAX_NAME_LENGTH = 100
 
 
@@ -39,7 +41,18 @@ def clock_of(thread: threading.Thread | None) -> int | None:
 class ThreadSeen:
     """What the sampler knows of one thread from its last sample."""
 
-    __slots__ = ("clock", "cpu_ns", "handle", "in_loop", "name", "operation", "ours", "stack", "thread")
+    __slots__ = (
+        "clock",
+        "cpu_ns",
+        "handle",
+        "in_loop",
+        "name",
+        "ours",
+        "place",
+        "row",
+        "thread",
+        "waits",
+    )
 
     def __init__(
         self, thread: threading.Thread | None, read: Callable[[int], int] = time.clock_gettime_ns
@@ -54,7 +67,8 @@ class ThreadSeen:
                 self.cpu_ns = read(self.clock)
             except OSError:
                 self.clock = None
-        self.stack: int | None = None  # None until it was walked
-        self.operation = ""
+        self.place: Place = (0, self.name, "")
+        self.row: Row | None = None  # None until its stack was walked
+        self.waits = False  # and the place where it does is known
         self.in_loop = False  # in an event loop's own code, outside of any callback
         self.handle: object | None = None  # frame of the callback that its event loop runs

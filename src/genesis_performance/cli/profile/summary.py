@@ -114,7 +114,8 @@ def _head(report: ProfileReport) -> Iterator[str]:
         f"core, {report.max_memory_bytes / 2**20:,.0f} MiB at most"
     )
     if report.sampler is not None:
-        yield f"{report.sampler.samples:,} samples, {sampled(report.sampler)}"
+        count = report.sampler.samples
+        yield f"{count:,} sample{'' if count == 1 else 's'}, {sampled(report.sampler)}"
     if report.stacks is not None:
         for what, count in report.stacks.lost.items():
             yield f"lost: {what}: {count:,}"

@@ -1,0 +1,50 @@
+"""Rows of a cache hit: against a bare dictionary, the peers, ``await``, and eight threads."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.row import Row, at_most, below, printed
+from bench.secrets.peers import Peers, note
+
+CASES = Path(__file__).with_name("hit_cases.py")
+ROUNDS = 101
+FASTER_THAN = ("cachetools", "moka-py", "theine", "aws-secretsmanager-caching")
+TITLES = {"cachetools": "cachetools TTLCache + RLock", "lru-dict": "lru-dict (no lifetimes)"}
+
+
+def rows(peers: Peers) -> Iterator[Row]:
+    note("cost of a hit")
+    command = [peers.python, CASES, str(ROUNDS)]
+    done = subprocess.run(command, env=peers.environment, check=True, stdout=subprocess.PIPE, text=True)
+    found = json.loads(done.stdout)
+    ns, threads, p99 = found["ns"], found["threads"], found["p99"]
+    yield printed("bare dict + monotonic TTL check", ns["bare"], "ns")
+    yield printed("sync hit", ns["sync"], "ns")
+    yield at_most("sync hit against a bare dict + monotonic TTL check", ns["sync"] / ns["bare"], "x", 1.5)
+    for name in FASTER_THAN:
+        title = TITLES.get(name, name)
+        if name in ns:
+            yield printed(title, ns[name], "ns")
+            yield below(f"sync hit against {title}", ns["sync"] / ns[name], "x", 1)
+    if "lru-dict" in ns:
+        yield printed(TITLES["lru-dict"], ns["lru-dict"], "ns")
+    yield printed("sync hit inside an operation", ns["in an operation"], "ns")
+    yield at_most("await hit / sync hit", ns["await"] / ns["sync"], "x", 2)
+    yield at_most("8 threads against 1, per hit", threads["sync on 8"] / threads["sync on 1"], "x", 1.3)
+    yield printed("  the bare dict's", threads["bare on 8"] / threads["bare on 1"], "x")
+    yield printed("p99 of a hit, 8 threads", p99["sync"], "ns")
+    yield printed("  the bare dict's", p99["bare"], "ns")
+    if "cachetools" in p99:
+        yield printed("  the locked cache's, 8 threads against 1", _ratio(threads, "cachetools"), "x")
+        yield printed("  the locked cache's p99", p99["cachetools"], "ns")
+        yield at_most(
+            "p99 of a hit against the locked cache, 8 threads", p99["sync"] / p99["cachetools"], "x", 0.02
+        )
+
+
+def _ratio(threads: dict[str, float], case: str) -> float:
+    return threads[f"{case} on 8"] / threads[f"{case} on 1"]

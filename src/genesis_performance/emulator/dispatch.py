@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import traceback
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 from .cloud import Cloud
 from .rpc_error import RpcError
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
-async def answer(cloud: Cloud, path: str, call: Callable[[], T]) -> T:
-    """Run ``call`` as one call of the method ``path``.
+async def answer(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
+    """Run ``call`` as one call of the method ``path``; a method that waits returns an awaitable.
 
     Raises:
         RpcError: whatever is wrong, nothing else.
@@ -28,7 +28,8 @@ async def answer(cloud: Cloud, path: str, call: Callable[[], T]) -> T:
             await asyncio.sleep(fault.delay_ms / 1000)
             if fault.code != "OK":
                 raise RpcError(fault.code, fault.message or f"{fault.code}, planted in the emulator.")
-        return call()
+        outcome = call()
+        return await outcome if inspect.isawaitable(outcome) else outcome
     except RpcError:
         raise
     except Exception as error:  # noqa: BLE001  a service's bug must not look like an answer of Google's

@@ -16,6 +16,9 @@ _VERSION = "google-cloud-secret-manager, SecretVersion"
 _ETAGS = "https://cloud.google.com/secret-manager/docs/etags"
 _QUOTAS = "https://cloud.google.com/secret-manager/quotas"
 _DELAY = "https://cloud.google.com/secret-manager/docs/delay-destruction-of-secret-versions"
+_NOTICES = "https://cloud.google.com/secret-manager/docs/event-notifications"
+_TOPIC = "google-cloud-pubsub, Topic"
+_SUBSCRIPTION = "google-cloud-pubsub, Subscription"
 _CHANNEL = "google-cloud-monitoring, NotificationChannel"
 _CHANNEL_TYPES = "https://cloud.google.com/monitoring/alerts/using-channels-api"
 _SERVICE = "google-cloud-monitoring, Service"
@@ -44,7 +47,15 @@ _SECRETS = (
     Rule("secret/annotations", "Annotation keys up to 63 characters, alphanumeric at both ends; less than 16 KiB in all.", _SECRET, DOCUMENTED),
     Rule("secret/topics", "At most 10 topics, named projects/*/topics/*.", _SECRET, DOCUMENTED),
     Rule("secret/rotation", "Rotation needs topics, a period of 3600 s to 100 years and a next time 300 s to 100 years ahead; the sentences are ours.", "google-cloud-secret-manager, Rotation", DOCUMENTED),
-    Rule("secret/rotation-moves", "When a rotation is due the next time moves on by whole periods; no notice is published.", _OURS, UNVERIFIED),
+    Rule("secret/rotation-moves", "When a rotation is due the next time moves on by whole periods; without a period it is taken out.", _OURS, UNVERIFIED),
+    Rule("secret/notices", "Changes of a secret and its versions are published to its topics: SECRET_CREATE, _UPDATE, _DELETE, SECRET_VERSION_ADD, _ENABLE, _DISABLE, _DESTROY, _DESTROY_SCHEDULED, SECRET_ROTATE. Get, List and Access publish nothing.", _NOTICES, DOCUMENTED),
+    Rule("secret/notice-attributes", "eventType, dataFormat JSON_API_V1, secretId (full name), timestamp, and for versions versionId (full name).", _NOTICES, DOCUMENTED),
+    Rule("secret/notice-data", "The data is the Secret or SecretVersion in proto3 JSON; a payload is in none.", _NOTICES, DOCUMENTED),
+    Rule("secret/notice-project", "secretId and versionId have the project's number, as names in answers do.", _OURS, UNVERIFIED),
+    Rule("secret/notice-delete-type", "SECRET_DELETE has deleteType REQUESTED or EXPIRATION, and the secret as it was.", _OURS, UNVERIFIED),
+    Rule("secret/topic-configured", "A secret that gets topics first publishes TOPIC_CONFIGURED to all of them, with no data and no other attribute.", _NOTICES, DOCUMENTED),
+    Rule("secret/topic-exists", "Topics that are set have to exist (FAILED_PRECONDITION; the sentence and the code are ours); to one deleted later nothing is published.", _OURS, UNVERIFIED),
+    Rule("secret/rotate-notice", "SECRET_ROTATE is published when next_rotation_time passes; no version is added. Several periods that pass in one step of the emulator's clock make one notice.", "google-cloud-secret-manager, Rotation", DOCUMENTED),
     Rule("secret/expiry", "ttl or expire_time, in the future; ttl is not answered. An expired secret is gone.", _SECRET, DOCUMENTED),
     Rule("secret/aliases", "At most 50 version aliases: [a-zA-Z][a-zA-Z0-9_-]{0,62}, not latest or NEW.", _SECRET, DOCUMENTED),
     Rule("secret/alias-target", "An alias names a version that exists.", _OURS, UNVERIFIED),
@@ -65,6 +76,33 @@ _SECRETS = (
     Rule("secret/destroy-delay-range", "version_destroy_ttl is 1 to 1000 days.", _OURS, UNVERIFIED),
     Rule("secret/policy-etag", "SetIamPolicy with an old etag is ABORTED.", "google.iam.v1.Policy", DOCUMENTED),
     Rule("secret/no-quota", "The quotas of 90,000 accesses and 600 reads a minute are not enforced; plant RESOURCE_EXHAUSTED instead.", _OURS, UNVERIFIED),
+)
+
+_PUBSUB = (
+    Rule("pubsub/names", "Ids of topics and subscriptions: 3 to 255 letters, digits and -_.~+%, beginning with a letter, not with goog.", f"{_TOPIC}, Subscription", DOCUMENTED),
+    Rule("pubsub/name-text", "Invalid resource name given (name=...). Refer to https://cloud.google.com/pubsub/docs/admin#resource_names for more information.", "goblet#399", ISSUE_TEXT),
+    Rule("pubsub/exists", "Resource already exists in the project (resource=ID).", "nodejs-getting-started#351", ISSUE_TEXT),
+    Rule("pubsub/not-found", "Resource not found (resource=ID).", "google-cloud-go#9723", ISSUE_TEXT),
+    Rule("pubsub/labels", "As those of channels.", _OURS, UNVERIFIED),
+    Rule("pubsub/message-count", "The value for message_count is too large. You passed N in the request, but the maximum value is 1000. (or too small, 1)", "google-cloud-java#4757, google-api-nodejs-client#519", ISSUE_TEXT),
+    Rule("pubsub/request-size", "The value for request_size is too large. You passed N in the request, but the maximum value is 10000000.", "google-cloud-python#5898", ISSUE_TEXT),
+    Rule("pubsub/empty-message", "One or more messages in the publish request is empty. Each message must contain either non-empty data, or at least one attribute.", "snowbridge#34", ISSUE_TEXT),
+    Rule("pubsub/attribute-length", "One of the attributes in the request has a value that is too long. The length is N characters, but the maximum allowed is 1024. Keys: 256; that bytes are counted is ours.", "google-cloud-python#7906", ISSUE_TEXT),
+    Rule("pubsub/attribute-count", "At most 100 attributes a message; the sentence is ours.", "google-cloud-pubsub, IngestionFailureEvent.ApiViolationReason", DOCUMENTED),
+    Rule("pubsub/server-fields", "message_id and publish_time are the server's, whatever was sent.", "google-cloud-pubsub, PubsubMessage", DOCUMENTED),
+    Rule("pubsub/ack-deadline", "A subscription's ack deadline is 10 to 600 s, 10 by default; the sentence is that of ModifyAckDeadline.", _SUBSCRIPTION, DOCUMENTED),
+    Rule("pubsub/modify-ack-deadline", "Invalid ack deadline given (ack_deadline=N). The ack deadline must be between 0 and 600 seconds.", "fs2-queues#141", ISSUE_TEXT),
+    Rule("pubsub/redelivery", "What is not acknowledged within its deadline is delivered again, under another ack id; a deadline of 0 gives it back at once.", "google-cloud-pubsub, ModifyAckDeadlineRequest", DOCUMENTED),
+    Rule("pubsub/late-ack", "Acknowledging late or twice is no error. Here a late one counts until the message is delivered again.", "google-cloud-pubsub, Subscriber.acknowledge", DOCUMENTED),
+    Rule("pubsub/ack-id", "An ack id that is none is INVALID_ARGUMENT; the sentence is ours.", _OURS, UNVERIFIED),
+    Rule("pubsub/no-ack-id", "You have not specified an ack ID in the request.", "nodejs-pubsub#1194", ISSUE_TEXT),
+    Rule("pubsub/max-messages", "max_messages below 1: You have passed an invalid argument to the service (argument=max_messages).", "google-cloud-dotnet#5378", ISSUE_TEXT),
+    Rule("pubsub/pull-wait", "A Pull with nothing to give waits; here up to 5 s of real time, then it answers no messages. At most 1,000 a Pull.", "google-cloud-pubsub, PullRequest", DOCUMENTED),
+    Rule("pubsub/retention", "Messages are kept for 7 days, or 10 minutes to 31 days; the sentence is ours.", _SUBSCRIPTION, DOCUMENTED),
+    Rule("pubsub/expiry", "A subscription that nobody uses for 31 days, or for the ttl of its expiration policy (at least 1 day), is gone. The sentence is ours.", _SUBSCRIPTION, DOCUMENTED),
+    Rule("pubsub/deleted-topic", "The subscriptions of a deleted topic stay, their topic is _deleted-topic_.", _SUBSCRIPTION, DOCUMENTED),
+    Rule("pubsub/order", "Messages come in the order of their publication; the real service promises no order.", _OURS, UNVERIFIED),
+    Rule("pubsub/plain-pull", "Subscriptions with push, filters, ordering, exactly-once, dead letters, retry policies, exports or transforms are refused as UNIMPLEMENTED.", _OURS, UNVERIFIED),
 )
 
 _RESOURCES = (
@@ -126,7 +164,7 @@ _CALLS = (
 )
 # fmt: on
 
-RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *monitoring.RULES, *_RESOURCES)
+RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *_PUBSUB, *monitoring.RULES, *_RESOURCES)
 BY_ID = {rule.id: rule for rule in RULES}
 
 __all__ = ["BY_ID", "DOCUMENTED", "ISSUE_TEXT", "RULES", "UNVERIFIED", "Rule"]

@@ -1,4 +1,7 @@
-"""Secrets in memory: versions, their states and payloads, and what time does to them."""
+"""Secrets in memory: versions, their states and payloads, and what time does to them.
+
+Of what time does, notices are published: rotations that are due, expiries, delayed destructions.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from google.iam.v1 import policy_pb2
 from .etags import new_etag
 from .rpc_error import RpcError
 from .secret_names import Place
+from .secret_notices import SecretNotices
 
 State = types.SecretVersion.State
 Version = types.SecretVersion.pb()
@@ -32,13 +36,15 @@ class HeldVersion:
             self.payload = None
             self.message.destroy_time.FromNanoseconds(now_ns)
 
-    def settle(self, now_ns: int) -> None:
-        """Destroy it if its delayed destruction is due."""
+    def settle(self, now_ns: int) -> bool:
+        """Destroy it if its delayed destruction is due; tells whether it was."""
         message = self.message
         if message.HasField("scheduled_destroy_time"):
             due_ns = message.scheduled_destroy_time.ToNanoseconds()
             if due_ns <= now_ns:
                 self.set_state(State.DESTROYED, due_ns)
+                return True
+        return False
 
 
 @dataclass(slots=True)
@@ -87,8 +93,9 @@ class HeldSecret:
 class SecretStore:
     """Every secret of every project."""
 
-    def __init__(self) -> None:
+    def __init__(self, notices: SecretNotices) -> None:
         self._secrets: dict[tuple[Place, str], HeldSecret] = {}
+        self._notices = notices
 
     def get(self, place: Place, secret_id: str, now_ns: int) -> HeldSecret | None:
         """The secret as of now: expired ones are gone, delayed destructions are done."""
@@ -97,11 +104,19 @@ class SecretStore:
             return None
         if held.message.HasField("expire_time") and held.message.expire_time.ToNanoseconds() <= now_ns:
             del self._secrets[place, secret_id]
+            self._notices.publish("SECRET_DELETE", held.message, delete_type="EXPIRATION")
             return None
-        _rotate(held.message, now_ns)
+        if _rotate(held.message, now_ns):
+            self._notices.publish("SECRET_ROTATE", held.message)
         for version in held.versions:
-            version.settle(now_ns)
+            if version.settle(now_ns):
+                self._notices.publish("SECRET_VERSION_DESTROY", held.message, version.message)
         return held
+
+    def settle(self, now_ns: int) -> None:
+        """Bring every secret to now, so that notices are published in time and not when somebody looks."""
+        for place, secret_id in list(self._secrets):
+            self.get(place, secret_id, now_ns)
 
     def put(self, place: Place, secret_id: str, held: HeldSecret) -> None:
         self._secrets[place, secret_id] = held
@@ -153,10 +168,20 @@ class SecretStore:
             self.put(Place(entry["project"], entry["location"]), entry["id"], held)
 
 
-def _rotate(secret: Any, now_ns: int) -> None:
-    """Move the time of the next rotation into the future, by whole periods."""
+def _rotate(secret: Any, now_ns: int) -> bool:
+    """Move the time of the next rotation into the future, by whole periods; tells whether one was due.
+
+    Without a period there is but one rotation, and its time is taken out once it has passed.
+    """
     rotation = secret.rotation
-    period_ns = rotation.rotation_period.ToNanoseconds()
+    if not rotation.HasField("next_rotation_time"):
+        return False
     late_ns = now_ns - rotation.next_rotation_time.ToNanoseconds()
-    if period_ns and late_ns >= 0:
+    if late_ns < 0:
+        return False
+    period_ns = rotation.rotation_period.ToNanoseconds()
+    if period_ns:
         rotation.next_rotation_time.FromNanoseconds(now_ns - late_ns % period_ns + period_ns)
+    else:
+        rotation.ClearField("next_rotation_time")
+    return True

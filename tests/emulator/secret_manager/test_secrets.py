@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from google import pubsub_v1
 from google.api_core import exceptions
 from google.iam.v1 import policy_pb2
 from google.protobuf import duration_pb2
@@ -125,6 +126,12 @@ def test_a_secret_expires(genesis_emulator, client, make):
     assert list(client.list_secrets(parent=P)) == []
 
 
+@pytest.fixture
+def rotations(connect):
+    """The topic that a rotation publishes to."""
+    connect(pubsub_v1.PublisherClient).create_topic(name="projects/p/topics/rotations")
+
+
 def _rotation(period_s, next_in_s):
     return {
         "topics": [{"name": "projects/p/topics/rotations"}],
@@ -135,7 +142,7 @@ def _rotation(period_s, next_in_s):
     }
 
 
-def test_the_next_rotation_moves_on_by_whole_periods(genesis_emulator, client, make):
+def test_the_next_rotation_moves_on_by_whole_periods(genesis_emulator, client, make, rotations):
     first = make(**_rotation(3600, 400)).rotation.next_rotation_time
     genesis_emulator.advance(400 + 2 * 3600)
     moved = client.get_secret(name=f"{P}/secrets/db").rotation.next_rotation_time
@@ -155,7 +162,7 @@ def test_a_period_needs_the_next_time(make):
         make(**fields)
 
 
-def test_labels_can_change_shortly_before_a_rotation(genesis_emulator, make, change):
+def test_labels_can_change_shortly_before_a_rotation(genesis_emulator, make, change, rotations):
     make(**_rotation(3600, 400))
     genesis_emulator.advance(300)
     change(f"{P}/secrets/db", "labels", labels={"a": "b"})

@@ -24,6 +24,7 @@ from ..list_filters import matcher
 from ..paging import page_of
 from ..rpc_error import RpcError
 from ..secret_names import Place
+from ..secret_notices import SecretNotices
 from ..secret_store import HeldSecret, HeldVersion, Secret, SecretStore, State, Version
 
 MAX_PAYLOAD_BYTES = 64 * 1024
@@ -41,7 +42,12 @@ class SecretManagerService:
 
     def __init__(self, cloud: Cloud) -> None:
         self._clock = cloud.clock
-        self._store = SecretStore()
+        self._notices = SecretNotices(cloud)
+        self._store = SecretStore(self._notices)
+
+    def evaluate(self) -> None:
+        """Let rotations, expiries and destructions happen that are due."""
+        self._store.settle(self._clock.now_ns())
 
     def dump(self) -> Any:
         return self._store.dump()
@@ -68,9 +74,11 @@ class SecretManagerService:
         rules.check_aliases(secret.version_aliases, 0)
         if self._store.get(place, request.secret_id, now_ns) is not None:
             raise RpcError("ALREADY_EXISTS", f"Secret [{secret.name}] already exists.")
+        self._notices.configured(secret)
         secret.create_time.FromNanoseconds(now_ns)
         secret.etag = new_etag()
         self._store.put(place, request.secret_id, HeldSecret(secret))
+        self._notices.publish("SECRET_CREATE", secret)
         return _copy(secret)
 
     def GetSecret(self, request: Any, context: Any = None) -> Any:
@@ -95,14 +103,18 @@ class SecretManagerService:
         _set_expiry(changed, now_ns)
         rules.check(changed, held.message, now_ns=now_ns, is_regional="/locations/" in changed.name)
         rules.check_aliases(changed.version_aliases, len(held.versions))
+        if changed.topics != held.message.topics:
+            self._notices.configured(changed)
         changed.etag = new_etag()
         held.message = changed
+        self._notices.publish("SECRET_UPDATE", changed)
         return _copy(changed)
 
     def DeleteSecret(self, request: Any, context: Any = None) -> Any:
         place, secret_id, held = self._secret(request.name)
         _check_etag(held.message, request.etag)
         self._store.remove(place, secret_id)
+        self._notices.publish("SECRET_DELETE", held.message, delete_type="REQUESTED")
         return empty_pb2.Empty()
 
     # versions
@@ -120,7 +132,9 @@ class SecretManagerService:
             raise RpcError(
                 "INVALID_ARGUMENT", "The payload does not match the provided data_crc32c checksum."
             )
-        return _copy(held.add(payload, self._clock.now_ns()).message)
+        added = held.add(payload, self._clock.now_ns()).message
+        self._notices.publish("SECRET_VERSION_ADD", held.message, added)
+        return _copy(added)
 
     def AccessSecretVersion(self, request: Any, context: Any = None) -> Any:
         place, secret_id, version = names.version(request.name)
@@ -136,7 +150,7 @@ class SecretManagerService:
         return response
 
     def GetSecretVersion(self, request: Any, context: Any = None) -> Any:
-        return _copy(self._version(request.name).message)
+        return _copy(self._version(request.name)[1].message)
 
     def ListSecretVersions(self, request: Any, context: Any = None) -> Any:
         _, _, held = self._secret(request.parent)
@@ -147,22 +161,20 @@ class SecretManagerService:
         return _Versions(versions=page, next_page_token=following, total_size=total)
 
     def EnableSecretVersion(self, request: Any, context: Any = None) -> Any:
-        return self._set_state(request, State.ENABLED)
+        return self._set_state(request, State.ENABLED, "SECRET_VERSION_ENABLE")
 
     def DisableSecretVersion(self, request: Any, context: Any = None) -> Any:
-        return self._set_state(request, State.DISABLED)
+        return self._set_state(request, State.DISABLED, "SECRET_VERSION_DISABLE")
 
     def DestroySecretVersion(self, request: Any, context: Any = None) -> Any:
-        place, secret_id, _ = names.version(request.name)
-        found, now_ns = self._changeable(request), self._clock.now_ns()
-        held = self._store.get(place, secret_id, now_ns)
-        assert held is not None
+        held, found = self._changeable(request)
         delay_s = held.message.version_destroy_ttl.seconds
-        if delay_s:
-            found.set_state(State.DISABLED, now_ns)
-            found.message.scheduled_destroy_time.FromNanoseconds(now_ns + delay_s * 1_000_000_000)
-        else:
-            found.set_state(State.DESTROYED, now_ns)
+        if not delay_s:
+            return self._set_state(request, State.DESTROYED, "SECRET_VERSION_DESTROY")
+        now_ns = self._clock.now_ns()
+        found.set_state(State.DISABLED, now_ns)
+        found.message.scheduled_destroy_time.FromNanoseconds(now_ns + delay_s * 1_000_000_000)
+        self._notices.publish("SECRET_VERSION_DESTROY_SCHEDULED", held.message, found.message)
         return _copy(found.message)
 
     # policies
@@ -197,20 +209,22 @@ class SecretManagerService:
             raise RpcError("NOT_FOUND", f"Secret [{place}/secrets/{secret_id}] not found.")
         return place, secret_id, held
 
-    def _version(self, name: str) -> HeldVersion:
+    def _version(self, name: str) -> tuple[HeldSecret, HeldVersion]:
         place, secret_id, version = names.version(name)
-        return self._secret(f"{place}/secrets/{secret_id}")[2].version(version)
+        held = self._secret(f"{place}/secrets/{secret_id}")[2]
+        return held, held.version(version)
 
-    def _changeable(self, request: Any) -> HeldVersion:
-        found = self._version(request.name)
+    def _changeable(self, request: Any) -> tuple[HeldSecret, HeldVersion]:
+        held, found = self._version(request.name)
         _check_etag(found.message, request.etag)
         if found.message.state == State.DESTROYED:
             raise _in_state(found.message)
-        return found
+        return held, found
 
-    def _set_state(self, request: Any, state: int) -> Any:
-        found = self._changeable(request)
+    def _set_state(self, request: Any, state: int, event: str) -> Any:
+        held, found = self._changeable(request)
         found.set_state(state, self._clock.now_ns())
+        self._notices.publish(event, held.message, found.message)
         return _copy(found.message)
 
 

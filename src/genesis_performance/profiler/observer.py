@@ -162,8 +162,8 @@ class Observer:
         if seen.handle is None:
             return
         if held is None:
-            # A callback that computed without letting the GIL go was there when the sample was due.
-            first_ns = due_ns if used_ns * 10 > (now_ns - due_ns) * 8 else now_ns
+            # Who computed most of the time that the sampler waited kept the GIL, within this one callback.
+            first_ns = due_ns if used_ns * 2 > now_ns - due_ns else now_ns
             unix_ns = self._wall_clock_ns() - (now_ns - first_ns)
             held = self._held[ident] = Held(seen.handle, seen.name, first_ns, unix_ns)
         held.last_ns = now_ns

@@ -15,6 +15,7 @@ loop ends and after calls into C, so that lines within a function are known less
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +26,7 @@ from ..operations import tracking
 from .loop_blocks import Held, LoopBlocks
 from .sampling_thread import MAX_FAULTS, SamplingThread, join_sampling, leave_sampling
 from .stack_table import USED_NS, StackTable
+from .thread_clocks import ThreadSeen
 
 MISSED = "moments at which the sampler could not run; the next sample stands for them"
 PASSED_OVER = "looks at single tasks; others stood for them"
@@ -163,7 +165,7 @@ class StackSampler:
         if "greenlet" in sys.modules:
             notes.append("of greenlets, the one that runs in each thread is seen; those that wait are not")
         process_ns = self._process_cpu_ns() - self._begin_process_ns
-        unseen_ns = process_ns - seen_cpu_ns - did["cpu_ns"]
+        unseen_ns = process_ns - seen_cpu_ns - did["cpu_ns"] - _our_cpu_ns()
         if did["samples"] and unseen_ns > max(_UNSEEN_NS, process_ns * _UNSEEN_SHARE):
             notes.append(
                 f"{unseen_ns / process_ns:.0%} of the CPU time is under no stack: threads without Python, "
@@ -180,6 +182,11 @@ def _sums(sampling: SamplingThread) -> dict[str, int]:
         "faults": sampling.faults,
         "passed_over": sampling.observer.tasks.passed_over,
     }
+
+
+def _our_cpu_ns() -> int:
+    """CPU time of our other threads that run."""
+    return sum(seen.cpu_ns for seen in map(ThreadSeen, threading.enumerate()) if seen.ours)
 
 
 def _obstacle() -> str:

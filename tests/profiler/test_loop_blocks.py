@@ -1,0 +1,125 @@
+"""A loop held by one callback is found once, with its length, its place and its operation."""
+
+import asyncio
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis_performance.model.profile import LoopBlock
+from genesis_performance.operations import Recorder
+from genesis_performance.profiler.loop_blocks import MAX_BLOCKS, Held, LoopBlocks
+from genesis_performance.profiler.stack_sampler import StackSampler
+from genesis_performance.profiler.stack_table import StackTable
+
+MS = 1_000_000
+
+
+def host() -> None: ...
+
+
+LIBRARY = compile("def read():\n    pass\n", "/usr/lib/python3/site-packages/lib.py", "exec").co_consts[0]
+
+
+def held(table: StackTable, duration_ns: int, operation: str = "") -> Held:
+    it = Held(object(), "MainThread", 0, 0)
+    it.last_ns = duration_ns
+    it.places[table.number((LIBRARY, 0, host.__code__, 0)), "MainThread", operation] += 1
+    return it
+
+
+def found_in(*durations_ns: int, threshold_ns: int = 100 * MS) -> tuple[LoopBlocks, tuple[LoopBlock, ...]]:
+    table, blocks = StackTable(), LoopBlocks(threshold_ns)
+    for duration_ns in durations_ns:
+        blocks.ended(held(table, duration_ns), table)
+    return blocks, blocks.found()
+
+
+def test_the_place_is_the_hosts_innermost_function_not_a_librarys() -> None:
+    _, (block,) = found_in(200 * MS)
+    assert (block.function, block.file) == ("host", __file__)
+    assert block.line == host.__code__.co_firstlineno
+
+
+def test_the_place_and_operation_are_those_seen_most() -> None:
+    def other() -> None: ...
+
+    table, blocks = StackTable(), LoopBlocks(0)
+    it = Held(object(), "MainThread", 0, 0)
+    it.last_ns = 5
+    for code, operation, samples in ((host, "rare", 1), (other, "often", 3), (host, "often", 1)):
+        it.places[table.number((code.__code__, 0)), "MainThread", operation] += samples
+    blocks.ended(it, table)
+    (block,) = blocks.found()
+    assert (block.function.rpartition(".")[2], block.operation) == ("other", "often")
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=30), st.integers(0, 10**9))
+def test_exactly_those_at_or_above_the_threshold_are_blocks(
+    durations_ns: list[int], threshold_ns: int
+) -> None:
+    _, found = found_in(*durations_ns, threshold_ns=threshold_ns)
+    kept = sorted(block.duration_ns for block in found)
+    assert kept == sorted(each for each in durations_ns if each >= threshold_ns)
+
+
+def test_the_longest_are_kept_and_the_others_counted() -> None:
+    durations_ns = [(200 + n) * MS for n in range(MAX_BLOCKS + 30)]
+    blocks, found = found_in(*durations_ns)
+    assert sorted(block.duration_ns for block in found) == durations_ns[30:]
+    assert blocks.dropped == 30
+
+
+def sampled(handler: object, threshold_ms: float = 100.0) -> tuple[LoopBlock, ...]:
+    async def main() -> None:
+        sampler.start()
+        await asyncio.sleep(0.05)
+        await handler()  # type: ignore[operator]
+        await asyncio.sleep(0.05)
+        sampler.stop()
+
+    sampler = StackSampler(200, overhead_budget_percent=10, blocked_loop_threshold_ms=threshold_ms)
+    asyncio.run(main())
+    return sampler.loop_blocks
+
+
+def test_a_handler_that_sleeps_instead_of_awaiting_is_found() -> None:
+    recorder = Recorder()
+
+    async def handler() -> None:
+        with recorder.operation("checkout"):
+            time.sleep(0.3)
+
+    (block,) = sampled(handler)
+    assert block.function.endswith("handler")
+    assert block.operation == "checkout"
+    assert block.duration_ns / 1e9 == pytest.approx(0.3, abs=0.1)
+    assert block.line == handler.__code__.co_firstlineno + 2
+
+
+def test_one_call_that_keeps_the_gil_is_found_although_it_is_seen_once() -> None:
+    async def handler() -> None:
+        sum(range(30_000_000))
+
+    (block,) = sampled(handler)
+    assert block.function.endswith("handler")
+    assert block.duration_ns > 100 * MS
+
+
+def test_many_short_callbacks_in_a_row_are_no_block() -> None:
+    async def handler() -> None:
+        ends = time.monotonic() + 0.4
+        while time.monotonic() < ends:
+            sum(range(20_000))
+            await asyncio.sleep(0)
+
+    # Well above what this machine's own pauses take.
+    assert sampled(handler, threshold_ms=300) == ()
+
+
+def test_a_loop_that_waits_is_no_block() -> None:
+    async def handler() -> None:
+        await asyncio.sleep(0.4)
+
+    assert sampled(handler) == ()

@@ -1,6 +1,7 @@
 """Profiling sessions: what a report holds, what a wrong call says, what is kept."""
 
 import asyncio
+import gc
 import threading
 import time
 from pathlib import Path
@@ -113,6 +114,74 @@ def test_a_disabled_profiler_records_nothing_and_says_so() -> None:
     report = profiler.stop_profiling(profile_id)
     assert report.operations == report.resources == ()
     assert any("switched off" in note for note in report.notes)
+
+
+class TestStacks:
+    def compute(self, seconds: float) -> None:
+        ends = time.monotonic() + seconds
+        while time.monotonic() < ends:
+            sum(range(1000))
+
+    def test_a_session_has_stacks_with_the_sampler_s_own_cost(self, profiler: PerformanceProfiler) -> None:
+        session = profiler.start_profiling()
+        self.compute(0.3)
+        report = profiler.stop_profiling(session)
+        assert report.stacks is not None
+        assert report.sampler is not None
+        functions = {frame.function for frame in report.stacks.frames}
+        assert "TestStacks.compute" in functions
+        assert report.sampler.samples > 3
+        assert report.sampler.cpu_s > 0
+
+    def test_samples_within_an_operation_are_its_own(self, profiler: PerformanceProfiler) -> None:
+        session = profiler.start_profiling()
+        with profiler.profile_context("checkout"):
+            self.compute(0.3)
+        stacks = profiler.stop_profiling(session).stacks
+        assert stacks is not None
+        assert "checkout" in {record.operation for record in stacks.records}
+
+    def test_a_rate_of_zero_takes_none(self) -> None:
+        config = ProfilerConfig(stack_rate_hz=0, enable_persistent_storage=False)
+        profiler = PerformanceProfiler(config)
+        report = profiler.stop_profiling(profiler.start_profiling())
+        assert report.stacks is report.sampler is None
+
+    def test_a_disabled_profiler_starts_no_thread(self) -> None:
+        profiler = PerformanceProfiler(ProfilerConfig(enabled=False, enable_persistent_storage=False))
+        threads = threading.active_count()
+        session = profiler.start_profiling()
+        assert threading.active_count() == threads
+        assert profiler.stop_profiling(session).stacks is None
+
+    def test_fidelity_may_be_chosen_for_one_session(self, profiler: PerformanceProfiler) -> None:
+        session = profiler.start_profiling(fidelity="standard")
+        self.compute(0.05)
+        report = profiler.stop_profiling(session)
+        assert report.sampler is not None
+        assert report.sampler.fidelity == "standard"
+
+    def test_a_fidelity_that_is_none_is_an_error(self, profiler: PerformanceProfiler) -> None:
+        with pytest.raises(InvalidInputError, match='"high" or "standard"'):
+            profiler.start_profiling(fidelity="best")  # type: ignore[arg-type]
+
+    def test_collections_and_what_was_measured_are_in_the_report(self, profiler: PerformanceProfiler) -> None:
+        session = profiler.start_profiling()
+        gc.collect()
+        report = profiler.stop_profiling(session)
+        assert report.gc is not None
+        assert report.gc.collections[2] >= 1
+        assert set(report.labels) == {"program", "python", "core"}
+
+    def test_allocations_are_traced_only_when_asked(self) -> None:
+        config = ProfilerConfig(trace_allocations=True, stack_rate_hz=0, enable_persistent_storage=False)
+        profiler = PerformanceProfiler(config)
+        session = profiler.start_profiling()
+        kept = [bytes(1000) for _ in range(100)]
+        report = profiler.stop_profiling(session)
+        assert report.allocations is not None
+        assert sum(record.values[0] for record in report.allocations.records) > 0
+        assert len(kept) == 100
 
 
 class TestFindings:

@@ -22,6 +22,8 @@ from .cost_optimization import CostOptimizationSection
 from .gcp import GcpSection
 from .monitoring import MonitoringSection
 from .optimizer import OptimizerSection
+from .otlp import VARIABLES as OTEL_VARIABLES
+from .otlp import OtlpSection, from_otel
 from .profiler import ProfilerConfig
 from .regression import RegressionSection
 from .secret_manager import SecretManagerSection
@@ -36,6 +38,7 @@ SECTIONS: tuple[type[Section], ...] = (
     BenchmarksSection,
     RegressionSection,
     MonitoringSection,
+    OtlpSection,
     OptimizerSection,
     CostOptimizationSection,
     SecretManagerSection,
@@ -58,6 +61,7 @@ VARIABLES = {
     "GOOGLE_CLOUD_PROJECT": "gcp.project_id",
     "GENESIS_PERF_EMULATOR": "gcp.emulator",
     "GENESIS_PERF_EMULATOR_HTTP": "gcp.emulator_http",
+    **OTEL_VARIABLES,
 }
 """Variable to setting; of two that set the same one, the later in this table wins."""
 
@@ -72,6 +76,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks: BenchmarksSection
     regression: RegressionSection
     monitoring: MonitoringSection
+    otlp: OtlpSection
     optimizer: OptimizerSection
     cost_optimization: CostOptimizationSection
     secret_manager: SecretManagerSection
@@ -206,8 +211,12 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, _Value]:
         if not text:
             continue
         earlier = values.get(path)
-        values[path] = _Value(_typed(path, text, variable), f"${variable}")
-        if earlier is not None and earlier.value != values[path].value:
+        is_otel = variable in OTEL_VARIABLES
+        value = from_otel(variable, text) if is_otel else _typed(path, text, variable)
+        if is_otel and value is None:
+            continue
+        values[path] = _Value(value, f"${variable}")
+        if earlier is not None and not is_otel and earlier.value != values[path].value:
             import logging  # a third of a cold start's import, for what most processes never say
 
             log = logging.getLogger(__name__)

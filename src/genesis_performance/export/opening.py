@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..config import settings
 from ..errors import ConfigurationError
 from .clock import Clock
 from .sink import Sink
@@ -13,16 +14,11 @@ def check_sink_name(name: str) -> None:
     """Refuse a sink that can not be opened, before anything is recorded for it.
 
     Raises:
-        ConfigurationError: it is unknown, or not built yet.
+        ConfigurationError: it is unknown.
     """
-    if name == OTLP:
+    if name not in {AUTO, CLOUD_MONITORING, OTLP, MEMORY, NONE}:
         raise ConfigurationError(
-            "monitoring.sink is 'otlp': this sink is not built yet, it comes in a later version; "
-            "until then use 'cloud_monitoring', 'memory' or 'none'"
-        )
-    if name not in {AUTO, CLOUD_MONITORING, MEMORY, NONE}:
-        raise ConfigurationError(
-            f"monitoring.sink is {name!r}; known are auto, cloud_monitoring, memory and none"
+            f"monitoring.sink is {name!r}; known are auto, cloud_monitoring, otlp, memory and none"
         )
 
 
@@ -61,6 +57,12 @@ def open_sink(
             unix_ns=clock.unix_ns,
             monotonic=clock.monotonic,
         )
+    if name == OTLP and not settings().otlp.disabled:
+        from .otlp_target import find_target
+        from .sinks.otlp import OtlpSink
+
+        target = find_target(project=project, service=service, environment=environment, location=location)
+        return OtlpSink(target, prefix=prefix, monotonic=clock.monotonic)
     if name == MEMORY:
         from .sinks.memory import MemorySink
 

@@ -69,6 +69,8 @@ SERVICES: dict[str, Service] = {
     "recommender": Service(
         "google.cloud.recommender_v1", "RecommenderClient", "emulator", "Recommender", "recommender"
     ),
+    "pubsub_publisher": Service("google.pubsub_v1", "PublisherClient", "pubsub", "Pub/Sub", "pubsub"),
+    "pubsub_subscriber": Service("google.pubsub_v1", "SubscriberClient", "pubsub", "Pub/Sub", "pubsub"),
 }
 """Name to service; a new service is one entry."""
 

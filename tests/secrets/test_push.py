@@ -34,12 +34,16 @@ class Manager:
 
     def __init__(self) -> None:
         self.changed: list[str] = []
+        self.relies: list[bool] = []
         self.error: Exception | None = None
 
     def secret_changed(self, resource: str) -> None:
         if self.error is not None:
             raise self.error
         self.changed.append(resource)
+
+    def rely_on_notices(self, relies: bool) -> None:
+        self.relies.append(relies)
 
 
 class Feed:
@@ -146,6 +150,18 @@ def test_what_changes_no_value_is_ignored(manager, by_hand, event):
 def test_names_with_numbers_and_regional_ones_are_told(manager, by_hand, secret):
     by_hand.handle_push(pushed(notice(secret=secret)))
     assert manager.changed == [secret]
+
+
+def test_a_notice_of_a_version_names_the_version(manager, by_hand):
+    for version in (
+        f"{SECRET}/versions/3",
+        "projects/p/secrets/other/versions/4",
+        "3",
+        3,
+        f"{SECRET}/versions/",
+    ):
+        by_hand.handle_push(pushed(notice() | {"versionId": version}))
+    assert manager.changed == [f"{SECRET}/versions/3", SECRET, SECRET, SECRET, SECRET]
 
 
 def test_every_form_of_a_body_is_read(manager, by_hand):
@@ -312,6 +328,22 @@ def test_an_error_ends_the_listening_until_the_next_answer(feed, pulling):
     feed.coming.put([])
     until(lambda: pulling.listening_since is not None)
     assert feed.opened == 1
+
+
+def test_the_manager_knows_while_it_can_rely_on_notices(manager, feed, pulling):
+    pulling.start()
+    for coming, expected in (
+        ([], [True]),
+        ([], [True]),
+        (CloudUnavailableError("gone", code="UNAVAILABLE"), [True, False]),
+        ([], [True, False, True]),
+    ):
+        before = len(feed.waits)
+        feed.coming.put(coming)
+        until(lambda before=before: len(feed.waits) > before)
+        assert manager.relies == expected
+    pulling.stop()
+    assert manager.relies == [True, False, True, False]
 
 
 def test_a_subscription_that_is_gone_is_opened_again(feed, pulling):

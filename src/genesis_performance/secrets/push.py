@@ -8,6 +8,7 @@ Source: https://cloud.google.com/secret-manager/docs/event-notifications
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -36,6 +37,7 @@ CHANGES = frozenset({
 })  # fmt: skip
 OTHERS = frozenset({"SECRET_ROTATE", "TOPIC_CONFIGURED"})
 
+_VERSION = re.compile(r"/versions/[0-9]{1,18}")
 _SECRET = re.compile(r"projects/[^/\s]{1,127}(?:/locations/[^/\s]{1,63})?/secrets/[a-zA-Z0-9_-]{1,255}")
 
 
@@ -43,7 +45,10 @@ class HearsOfChanges(Protocol):
     """What notices are for: an OptimizedSecretManager."""
 
     def secret_changed(self, resource: str) -> object:
-        """The secret ``projects/P[/locations/L]/secrets/S`` is no longer what it was."""
+        """The secret ``projects/P[/locations/L]/secrets/S`` or its ``/versions/N`` is not what it was."""
+
+    def rely_on_notices(self, relies: bool) -> object:
+        """Whether what is read from now on is watched."""
 
 
 class Message(Protocol):
@@ -134,6 +139,7 @@ class SecretNotices:
         self._failures_in_row = 0
         self._last_error: str | None = None
         self._counts = _no_counts()
+        _watch_forks()
         _living.add(self)
 
     @property
@@ -215,8 +221,9 @@ class SecretNotices:
         """In the child: no thread, no subscription, and nothing has been watched."""
         self._lock = threading.Lock()
         self._stop = threading.Event()
-        self._thread = self._subscription = self._listening_since = None
+        self._thread = self._subscription = None
         self._counts = _no_counts()
+        self._set_listening(None)
 
     def _run(self, source: str, stop: threading.Event) -> None:
         subscription: Subscription | None = None
@@ -241,7 +248,7 @@ class SecretNotices:
                         subscription = None  # an own one that expired is made anew
                     stop.wait(pause_s)
         finally:
-            self._listening_since = None
+            self._set_listening(None)
             _close(subscription)
 
     def _opened(self, source: str, stop: threading.Event) -> Subscription:
@@ -255,13 +262,13 @@ class SecretNotices:
     def _heard(self) -> None:
         self._failures_in_row = 0
         if self._listening_since is None:
-            self._listening_since = self._clock()
+            self._set_listening(self._clock())
             log.info("secrets are watched: notices come from %s", self._source)
 
     def _missed(self, error: Exception) -> float:
         """Count it; returns the seconds to wait. Said once, not with each try."""
         self._count("errors")
-        self._listening_since = None
+        self._set_listening(None)
         text = str(error)
         if self._failures_in_row == 0 or text != self._last_error:
             log.warning("secrets are not watched for now, notices can not be pulled: %s", text)
@@ -269,6 +276,14 @@ class SecretNotices:
         longest_s = min(FIRST_PAUSE_S * 2.0**self._failures_in_row, LONGEST_PAUSE_S)
         self._failures_in_row = min(self._failures_in_row + 1, 10)
         return max(self._chance(), 0.1) * longest_s
+
+    def _set_listening(self, since: float | None) -> None:
+        before, self._listening_since = self._listening_since, since
+        if (before is None) != (since is None):
+            try:
+                self._manager.rely_on_notices(since is not None)
+            except Exception:
+                log.exception("the manager could not be told whether notices arrive")
 
     def _take_all(self, subscription: Subscription, messages: Sequence[Message]) -> None:
         taken = [message.ack_id for message in messages if self._take(message.attributes)]
@@ -288,6 +303,9 @@ class SecretNotices:
         if not isinstance(resource, str) or not _SECRET.fullmatch(resource):
             self._count("malformed")
             return True
+        version = (attributes or {}).get("versionId")
+        if isinstance(version, str) and _VERSION.fullmatch(version.removeprefix(resource)):
+            resource += version.removeprefix(resource)
         try:
             self._manager.secret_changed(resource)
         except Exception:  # it is delivered again
@@ -331,9 +349,12 @@ def _attributes(body: object) -> Mapping[str, Any] | None:
     return attributes if isinstance(attributes, Mapping) else None
 
 
+@functools.cache
+def _watch_forks() -> None:
+    """With the first instance: the manager that it tells exists, so in a child that one is set right first."""
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def _after_fork_in_child() -> None:
     for notices in list(_living):
         notices.after_fork()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -16,7 +16,7 @@ from .check import NOT_ALLOWED, NOT_REACHABLE, Check, DiffersError, OverBudgetEr
 
 HOLDS, DIFFERS, SKIPPED = "holds", "differs", "skipped"
 PACKAGES = ("google-cloud-secret-manager", "google-cloud-monitoring", "google-cloud-monitoring-dashboards",
-            "google-cloud-billing", "grpcio")  # fmt: skip
+            "google-cloud-billing", "google-cloud-pubsub", "grpcio")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,19 @@
-"""The HTTP front of a cloud: the control API for tests, and the REST methods that have no gRPC twin."""
+"""The HTTP front of a cloud: the control API for tests, the REST methods that have no gRPC twin, and OTLP."""
 
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from google.rpc import code_pb2, status_pb2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from ..errors import InvalidInputError
@@ -22,7 +24,10 @@ from .rpc_error import RpcError
 ALERTS = "google.monitoring.v3.AlertPolicyService"
 PROFILER = "google.devtools.cloudprofiler.v2.ProfilerService"
 PROFILES = "google.devtools.cloudprofiler.v2.ExportService"
+OTLP_METRICS = "opentelemetry.proto.collector.metrics.v1.MetricsService"
+OTLP_TYPES = ("application/x-protobuf", "application/json")
 MAX_BODY_BYTES = 1 << 20
+MAX_OTLP_BODY_BYTES = 64 << 20
 MAX_PROFILE_BODY_BYTES = 32 << 20
 
 HTTP_STATUS = {  # of google.rpc.Code, as its own comments state them
@@ -54,11 +59,13 @@ def application(cloud: Cloud) -> Starlette:
             Route("/control/clock", front.set_clock, methods=["POST"]),
             Route("/control/clock", front.get_clock, methods=["GET"]),
             Route("/control/calls", front.calls, methods=["GET"]),
+            Route("/control/ingested", front.ingested, methods=["GET"]),
             Route("/control/alerts", front.inject_alert, methods=["POST"]),
             Route("/v3/projects/{project}/alerts", front.list_alerts, methods=["GET"]),
             Route("/v3/projects/{project}/alerts/{alert}", front.get_alert, methods=["GET"]),
             Route("/v2/projects/{project}/profiles:createOffline", front.create_profile, methods=["POST"]),
             Route("/v2/projects/{project}/profiles", front.list_profiles, methods=["GET"]),
+            Route("/v1/metrics", front.export_metrics, methods=["POST"]),
         ],
         exception_handlers={
             InvalidInputError: _say_bad_request,
@@ -148,6 +155,29 @@ class _Front:
         project = request.path_params["project"]
         return JSONResponse(await self._rest(f"{PROFILES}/ListProfiles", find, project, size, token))
 
+    async def ingested(self, _request: Request) -> JSONResponse:
+        return JSONResponse({"otlp": dict(self._cloud.services[OTLP_METRICS].ingested)})
+
+    async def export_metrics(self, request: Request) -> Response:
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in OTLP_TYPES:
+            return _error(415, "INVALID_ARGUMENT", f"Content-Type must be one of {', '.join(OTLP_TYPES)}")
+        is_json = media_type == OTLP_TYPES[1]
+        service = self._cloud.services[OTLP_METRICS]
+        export = service.export_json if is_json else service.Export
+        try:
+            body = await _unpacked_body(request)
+            return Response(await self._rest(f"{OTLP_METRICS}/Export", export, body), media_type=media_type)
+        except _TooLargeError:
+            status, code = 413, "RESOURCE_EXHAUSTED"
+            said = f"the body is larger than {MAX_OTLP_BODY_BYTES} bytes"
+        except RpcError as error:
+            status, code, said = HTTP_STATUS.get(error.code, 500), error.code, error.message
+        if is_json:
+            return _error(status, code, said)
+        told = status_pb2.Status(code=code_pb2.Code.Value(code), message=said)
+        return Response(told.SerializeToString(), status, media_type=media_type)
+
     async def _rest(self, path: str, function: Callable[..., Any], *arguments: Any) -> Any:
         def call() -> Any:
             self._cloud.tick()  # an answer is as of now, not as of the last tick
@@ -173,6 +203,34 @@ async def _body(request: Request, most: int = MAX_BODY_BYTES) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise InvalidInputError(f"the body must be a JSON object, not {type(fields).__name__}")
     return fields
+
+
+class _TooLargeError(Exception):
+    """The body of an export has more bytes than are taken."""
+
+
+async def _unpacked_body(request: Request) -> bytes:
+    """The request's bytes, out of gzip where it says so."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MAX_OTLP_BODY_BYTES:
+            raise _TooLargeError
+    encoding = request.headers.get("content-encoding", "identity").lower()
+    if encoding == "identity":
+        return bytes(body)
+    if encoding != "gzip":
+        raise RpcError("INVALID_ARGUMENT", f"Content-Encoding {encoding!r} is not known; send gzip or none")
+    inflating = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        plain = inflating.decompress(bytes(body), MAX_OTLP_BODY_BYTES)
+    except zlib.error:
+        raise RpcError("INVALID_ARGUMENT", "the body is not compressed with gzip") from None
+    if inflating.unconsumed_tail:
+        raise _TooLargeError
+    if not inflating.eof:
+        raise RpcError("INVALID_ARGUMENT", "the body is cut off")
+    return plain
 
 
 def _error(http_status: int, status: str, message: str) -> JSONResponse:

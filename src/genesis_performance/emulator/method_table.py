@@ -50,6 +50,9 @@ PROFILER = (
     "google.devtools.cloudprofiler.v2.ExportService/ListProfiles",
 )
 
+# OTLP's too: over gRPC and over HTTP.
+OTLP = ("opentelemetry.proto.collector.metrics.v1.MetricsService/Export",)
+
 # Served over REST only; named so that faults and call counts work for them too.
 REST = ("google.monitoring.v3.AlertService/ListAlerts", "google.monitoring.v3.AlertService/GetAlert")
 
@@ -75,7 +78,7 @@ class Method:
 @functools.cache
 def methods() -> Mapping[str, Method]:
     """All methods served over gRPC, by path without the leading slash."""
-    table = {path: Method(path, None, None) for path in PROFILER}
+    table = {path: Method(path, None, None) for path in (*PROFILER, *OTLP)}
     for package in CLIENT_PACKAGES:
         table.update((method.path, method) for method in _of_package(package))
     return dict(sorted(table.items()))

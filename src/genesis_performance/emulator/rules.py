@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from .monitoring import rules as monitoring
 from .monitoring.rules import DOCUMENTED, ISSUE_TEXT, UNVERIFIED, Rule
+from .services import otlp_rules
 
 _SECRET = "google-cloud-secret-manager, Secret"
 _VERSION = "google-cloud-secret-manager, SecretVersion"
@@ -164,7 +165,7 @@ _CALLS = (
 )
 # fmt: on
 
-RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *_PUBSUB, *monitoring.RULES, *_RESOURCES)
+RULES: tuple[Rule, ...] = (*_CALLS, *_SECRETS, *_PUBSUB, *monitoring.RULES, *otlp_rules.RULES, *_RESOURCES)
 BY_ID = {rule.id: rule for rule in RULES}
 
 __all__ = ["BY_ID", "DOCUMENTED", "ISSUE_TEXT", "RULES", "UNVERIFIED", "Rule"]

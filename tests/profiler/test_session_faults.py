@@ -18,6 +18,8 @@ from genesis_performance.profiler.sampling_thread import SamplingThread
 
 CONFIG = ProfilerConfig(enable_persistent_storage=False, stack_rate_hz=400, overhead_budget_percent=50)
 
+FORKS = "ignore:This process:DeprecationWarning"  # Python 3.12 warns where others' threads run
+
 BEGIN = """
 import os, sys, threading, time
 from genesis_performance import PerformanceProfiler, ProfilerConfig
@@ -43,7 +45,7 @@ def work(seconds: float) -> None:
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", BEGIN + code],
+        [sys.executable, "-W", "error", "-W", FORKS, "-c", BEGIN + code],
         capture_output=True,
         text=True,
         timeout=60,
@@ -66,7 +68,7 @@ class TestFork:
         assert (done.stdout, done.stderr) == ("StateError\nTrue\nprofile-1\n", "")
 
     def test_a_fork_while_another_thread_starts_sessions_locks_nobody_out(self) -> None:
-        # The first session imports what it needs. A fork while another thread imports leaves the child with an
+        # The first session imports what it needs. A fork while another thread imports leaves the child an
         # import lock that nobody holds: the interpreter's own, whatever is imported.
         done = run(
             "profiler.stop_profiling(session)\n"

@@ -9,7 +9,9 @@ What the figures mean:
   the loop's own waiting is then left out, or it would count twice.
 
 What is left of the bias: a sample is taken where the interpreter lets another thread in, at function entries,
-loop ends and after calls into C, so that lines within a function are known less well than functions.
+loop ends and after calls into C, so that lines within a function are known less well than functions. And it is
+taken a little late (``SamplerActivity.late_ns``), later while something computes than while all rest: what
+ends just then is missed. On a machine whose processors are all busy that is milliseconds.
 """
 
 from __future__ import annotations
@@ -161,7 +163,10 @@ class StackSampler:
         if observer.tasks.unreadable and "asyncio" in sys.modules:
             notes.append("this Python's asyncio does not list its tasks: awaited time is not known")
         if "uvloop" in sys.modules:
-            notes.append("uvloop shows no frames of its own: a loop that rests counts for who runs it")
+            notes.append(
+                "uvloop shows no frames of its own: a loop that rests counts for who runs it, "
+                "and loops that are held are not found"
+            )
         if "greenlet" in sys.modules:
             notes.append("of greenlets, the one that runs in each thread is seen; those that wait are not")
         process_ns = self._process_cpu_ns() - self._begin_process_ns

@@ -22,6 +22,11 @@ class MonitoringSection(Section, frozen=True, kw_only=True):
         write_interval_s: seconds between two points of a series; Cloud Monitoring takes at most one
             in 5 s (https://cloud.google.com/monitoring/quotas).
         max_series: series of one process; later ones are folded into ``__other__``.
+        buffer: where recorded values are kept until they are sent: ``mapped`` in a file that survives the
+            process, ``heap`` in memory.
+        buffer_dir: folder of these files, shared by all workers of a service. None is a folder of the user's
+            own below the temporary one.
+        buffer_sync_s: seconds after which a recorded value survives a crash of the machine too.
         max_monthly_cost: US dollars a month that our own metrics may cost; 0 means no limit.
     """
 
@@ -34,4 +39,7 @@ class MonitoringSection(Section, frozen=True, kw_only=True):
     sink: Literal["auto", "cloud_monitoring", "otlp", "memory", "none"] = "auto"
     write_interval_s: Annotated[float, Meta(ge=5)] = 60.0
     max_series: PositiveInt = 5000
+    buffer: Literal["mapped", "heap"] = "mapped"
+    buffer_dir: str | None = None
+    buffer_sync_s: Annotated[float, Meta(ge=0.05, le=3600)] = 1.0
     max_monthly_cost: NotNegative = 0.0

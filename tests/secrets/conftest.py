@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from types import SimpleNamespace
 
 import pytest
@@ -37,6 +38,15 @@ class Clock:
 
     def advance(self, seconds: float) -> None:
         self.now += seconds
+
+
+class Inline(Executor):
+    """Runs at once what would run in the background."""
+
+    def submit(self, fn, /, *args, **kwargs) -> Future:
+        future = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
 
 
 class Vault:
@@ -109,6 +119,18 @@ def make(vault: Vault, clock: Clock) -> Iterator[Callable[..., OptimizedSecretMa
     yield make
     for manager in made:
         manager.close()
+
+
+@pytest.fixture
+def driven(make) -> Callable[..., OptimizedSecretManager]:
+    """Managers that refresh ahead without threads, with chance in the middle."""
+
+    def driven(**options) -> OptimizedSecretManager:
+        manager = make(**({"executor": Inline(), "chance": lambda: 0.5} | options))
+        manager.start_optimization()
+        return manager
+
+    return driven
 
 
 @pytest.fixture

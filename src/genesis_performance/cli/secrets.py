@@ -114,7 +114,7 @@ def _diagnoses(context: click.Context, names: tuple[str, ...], project: str | No
     from ..gcp import resolve_project
     from ..secrets.diagnosis import explained, readable
     from ..secrets.names import parse
-    from ..secrets.reading import access_over_grpc
+    from ..secrets.outside import access_over_grpc
 
     def known() -> str:
         found = resolve_project(project)

@@ -1,8 +1,8 @@
-"""The slots by name, and which of them leave when there are too many.
+"""The slots by name, and which of them leave when there are too many, or too many bytes.
 
-A hit only reads a dictionary and a slot; eviction is decided when something is added, from the counters that
-the slots keep anyway. A sixteenth of the slots leaves at once, so that a flood of new names does not sort
-them all each time.
+A hit only reads a dictionary and a slot; eviction is decided when something is added, from the count and the
+time of last use that the slots keep anyway. A sixteenth of the slots leaves at once, so that a flood of new
+names does not sort them all each time.
 """
 
 from __future__ import annotations
@@ -10,21 +10,26 @@ from __future__ import annotations
 import heapq
 import math
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 
 from ..config.secret_manager import CacheStrategy
-from .entry import NOTHING, Slot
+from .entry import NOTHING, Entry, Slot
 from .names import SecretName
 
-HALF_LIFE_S = 600.0  # an LFU count is worth half after this long without a use
+HALF_LIFE_S = 600.0  # an LFU count is worth half after this long
 EVICTED_SHARE = 16
 
 Score = Callable[[Slot, float], float]
 
 
 def _by_frequency(slot: Slot, now: float) -> float:
-    """Logarithm of the decayed count of uses."""
-    return math.log2(slot.hits + slot.misses + 1) - (now - slot.used_at) / HALF_LIFE_S
+    """Logarithm of the decayed count of uses, brought up to date."""
+    uses = slot.uses
+    if uses != slot.uses_seen:
+        idle_s = max(slot.used_at - slot.heat_at, 0.0)
+        slot.heat = slot.heat * 0.5 ** (idle_s / HALF_LIFE_S) + uses - slot.uses_seen
+        slot.heat_at, slot.uses_seen = slot.used_at, uses
+    return math.log2(slot.heat + 1) - (now - slot.heat_at) / HALF_LIFE_S
 
 
 def _by_age(slot: Slot, _now: float) -> float:
@@ -43,14 +48,16 @@ SCORES: dict[CacheStrategy, Score] = {
 class Cache:
     """Slots by the callers' forms of a name and by resource name. Writers hold ``lock``."""
 
-    def __init__(self, size: int, strategy: CacheStrategy) -> None:
+    def __init__(self, size: int, most_bytes: int, strategy: CacheStrategy) -> None:
         self.lock = threading.Lock()
         self.by_key: dict[Hashable, Slot] = {}
+        self.bytes = 0
         self.evictions = 0
         self.evicted_hits = 0
         self.evicted_misses = 0
         self._by_resource: dict[str, Slot] = {}
         self._size = size
+        self._most_bytes = most_bytes
         self._score = SCORES[strategy]
 
     def slots(self) -> tuple[Slot, ...]:
@@ -63,11 +70,21 @@ class Cache:
             slot = self._by_resource.get(name.resource)
             if slot is None:
                 if len(self._by_resource) >= self._size:
-                    self._evict(now)
+                    self._evict(self._ranked(now, max(1, self._size // EVICTED_SHARE)))
                 slot = self._by_resource[name.resource] = Slot(name, now)
             slot.keys.add(key)
             self.by_key[key] = slot
             return slot
+
+    def swap(self, slot: Slot, entry: Entry, now: float) -> None:
+        """Give a slot another value; others leave if that is more bytes than there may be."""
+        with self.lock:
+            if self._by_resource.get(slot.name.resource) is not slot:
+                return  # it left meanwhile
+            self.bytes += len(entry.data) - len(slot.entry.data)
+            slot.entry = entry
+            if self.bytes > self._most_bytes:
+                self._shrink(slot, now)
 
     def clear(self) -> None:
         """Forget every value and slot; the totals stay."""
@@ -77,21 +94,37 @@ class Cache:
             self.by_key.clear()
             self._by_resource.clear()
 
-    def _evict(self, now: float) -> None:
-        leaving = heapq.nsmallest(
-            max(1, self._size // EVICTED_SHARE),
+    def _ranked(self, now: float, most: int) -> list[Slot]:
+        """Those that leave first."""
+        return heapq.nsmallest(
+            most,
             self._by_resource.values(),
             key=lambda slot: (slot.missing is None, self._score(slot, now)),
         )
+
+    def _shrink(self, newest: Slot, now: float) -> None:
+        """Let as many leave as there are bytes too many; the newest stays, whatever its size."""
+        leaving, spare = [], self._most_bytes * (1 - 1 / EVICTED_SHARE)
+        left = self.bytes
+        for slot in self._ranked(now, len(self._by_resource)):
+            if left <= spare:
+                break
+            if slot is not newest:
+                leaving.append(slot)
+                left -= len(slot.entry.data)
+        self._evict(leaving)
+
+    def _evict(self, leaving: Iterable[Slot]) -> None:
         for slot in leaving:
             del self._by_resource[slot.name.resource]
             for key in slot.keys:
                 self.by_key.pop(key, None)
             self._retire(slot)
-        self.evictions += len(leaving)
+            self.evictions += 1
 
     def _retire(self, slot: Slot) -> None:
         self.evicted_hits += slot.hits
         self.evicted_misses += slot.misses
         slot.generation += 1  # a read on its way must not fill a slot that nobody finds
+        self.bytes -= len(slot.entry.data)
         slot.entry = NOTHING

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
 
 from ..config import settings
-from ..config.secret_manager import SecretManagerSection
-from ..errors import StateError
-from .reading import Access, Reading
+from ..config.secret_manager import CacheStrategy, SecretManagerSection
+from ..errors import ConfigurationError, StateError
+from .outside import Outside
+from .reading import Reading
 from .refresh import Refresher
 
 log = logging.getLogger(__name__)
@@ -30,16 +30,15 @@ class Lifetime:
         self,
         section: SecretManagerSection | None,
         overrides: dict[str, Any],
-        access: Access,
-        clock: Callable[[], float],
+        outside: Outside,
     ) -> None:
         self._section = section
         self._overrides = overrides
-        self._access = access
-        self._clock = clock
+        self._outside = outside
         self._parts: _Parts | None = None
         self._first_read_at: float | None = None
         self._wants_refresh = False
+        self._relies_on_notices = False
         self._is_closed = False
         self._lock = threading.Lock()
 
@@ -58,9 +57,10 @@ class Lifetime:
                 parts = self._parts = self._parts or self._make()
         return parts.reading
 
-    def invalidate(self, parent: str) -> None:
-        if self._parts is not None:
-            self._parts.reading.invalidate(parent)
+    @property
+    def started(self) -> Reading | None:
+        """The cache and its reads, if there was a first one."""
+        return None if self._parts is None or self._is_closed else self._parts.reading
 
     def note_read(self, now: float) -> None:
         """A read that is not a hit begins."""
@@ -70,7 +70,7 @@ class Lifetime:
 
     def observed_s(self) -> float:
         """Since the first read."""
-        return 0.0 if self._first_read_at is None else self._clock() - self._first_read_at
+        return 0.0 if self._first_read_at is None else self._outside.clock() - self._first_read_at
 
     def want_refresh(self, wanted: bool) -> None:
         self._wants_refresh = wanted
@@ -80,14 +80,23 @@ class Lifetime:
 
     def refresh_if_wanted(self) -> None:
         """Start the background thread, if it should run and does not in this process."""
-        if not self._wants_refresh or self._parts is None:
+        if self._parts is None:
             return
-        section = self._parts.reading.section
-        if not section.background_optimization:
+        reading = self._parts.reading
+        reading.freshness.refreshes_ahead = (
+            self._wants_refresh and reading.section.background_optimization and reading.freshness.bound_s > 0
+        )
+        if reading.freshness.refreshes_ahead:
+            if self._outside.executor is None:
+                self._parts.refresher.start()
+        elif self._wants_refresh and not reading.section.background_optimization:
             self._wants_refresh = False
             log.info("secret_manager.background_optimization is false: no secret is refreshed ahead")
-        elif section.cache_ttl_s > 0:
-            self._parts.refresher.start()
+
+    def rely_on_notices(self, relies: bool) -> None:
+        self._relies_on_notices = relies
+        if self._parts is not None:
+            self._parts.reading.rely_on_notices(relies)
 
     @property
     def is_refreshing(self) -> bool:
@@ -108,5 +117,25 @@ class Lifetime:
 
     def _make(self) -> _Parts:
         section = msgspec.structs.replace(self._section or settings().secret_manager, **self._overrides)
-        reading = Reading(section, self._access, self._clock)
-        return _Parts(reading, Refresher(reading.refresh_due, section.cache_ttl_s))
+        reading = Reading(section, self._outside)
+        reading.freshness.relies_on_notices = self._relies_on_notices
+        return _Parts(reading, Refresher(reading.refresh_due, lambda: reading.freshness.bound_s))
+
+
+def overrides(
+    cache_ttl_s: float | None, cache_size: int | None, strategy: CacheStrategy | str | None
+) -> dict[str, Any]:
+    """The given ones, instead of the settings'; checked as those are.
+
+    Raises:
+        ConfigurationError: one of them can not be.
+    """
+    try:
+        chosen = None if strategy is None else CacheStrategy(strategy)
+    except ValueError:
+        known = ", ".join(repr(known.value) for known in CacheStrategy)
+        raise ConfigurationError(f"strategy is {strategy!r}; it must be one of {known}") from None
+    named = {"cache_ttl_s": cache_ttl_s, "cache_size": cache_size, "cache_strategy": chosen}
+    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
+    SecretManagerSection(**given)
+    return given

@@ -45,6 +45,11 @@ class SecretName:
         return f"{self.parent}/versions/{self.version}"
 
     @property
+    def place(self) -> str:
+        """What shares quotas and outages: project and location."""
+        return f"{self.project}/{self.location or 'global'}"
+
+    @property
     def label(self) -> str:
         """Short, for reports: the version only where it is not the latest."""
         return self.secret if self.version == LATEST else f"{self.secret}/versions/{self.version}"

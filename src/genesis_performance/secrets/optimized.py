@@ -2,35 +2,61 @@
 
 The constructor does nothing: no settings are read, no client and no thread is made before the first read, so
 that an instance at module level works in servers that fork.
+
+Driving it without threads, for simulations and tests on a clock of their own::
+
+    class Inline(concurrent.futures.Executor):  # runs at once what would run in the background
+        def submit(self, fn, /, *args, **kwargs):
+            future = concurrent.futures.Future()
+            future.set_result(fn(*args, **kwargs))
+            return future
+
+    secrets = OptimizedSecretManager(
+        "p", config=SecretManagerSection(...), access=access, history=history_or_none,
+        clock=clock, wall_clock=clock, chance=random.Random(7).random, executor=Inline(),
+    )
+    secrets.start_optimization()  # starts no thread where an executor is given
+
+Then, in the order of time: before the clock passes ``secrets.next_refresh_at()`` set it to just that, and
+call ``secrets.refresh_due()``; at each access set the clock and call ``get_secret_sync``. A use of a value
+that is past its time to refresh returns the old value and reads the new one inline. ``access`` may advance
+the clock by a latency.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import inspect
 import os
+import random
 import time
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Executor
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from ..config import project_argument
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
-from ..errors import ConfigurationError, InvalidInputError
-from ..operations import note_call
-from .batch import SecretBatchError, SecretValues, unique_names
+from ..errors import GenesisPerformanceError
+from ..operations import note_call, tracking
+from .atomic import PASSES, never_still, too_old
+from .batch import Passes, afly, failures_of, fly, no_text, unique_names, values
 from .entry import NOTHING, Entry, Slot
-from .flights import Flight, Outcome, own_copy, unwrapped
-from .lifetime import Lifetime
+from .flights import Outcome, unwrapped
+from .lifetime import Lifetime, overrides
 from .names import LATEST
 from .naming import Naming
-from .reading import Access, access_over_grpc
+from .notices import WITHOUT_CHANGE, concerned
+from .outside import Access, History, Outside, access_over_grpc, history_over_grpc
 from .recommendations import CostRecommendation, access_facts, cost_recommendations
 from .report import PerformanceReport, performance_report
+from .secret_uses import AuthErrors, Use, rejects
 
 READ = "secret read"  # kinds of the calls noted in the current operation
 CACHED = "cached secret"  # costs nothing, so it is told apart from a read
+
+T = TypeVar("T")
 
 _living: weakref.WeakSet[OptimizedSecretManager] = weakref.WeakSet()
 
@@ -45,6 +71,11 @@ class OptimizedSecretManager:
         clock: seconds, monotonic.
         config: instead of the settings' whole section.
         access: reads one version; Secret Manager by default.
+        history: the times of a secret's versions; Secret Manager's by default, none beside another access.
+        wall_clock: seconds since 1970, for those times.
+        chance: 0 to 1, for jitter.
+        executor: runs the reads that nobody waits for, and those of coroutines and batches; by default
+            threads of its own.
     """
 
     def __init__(
@@ -58,10 +89,20 @@ class OptimizedSecretManager:
         clock: Callable[[], float] = time.monotonic,
         config: SecretManagerSection | None = None,
         access: Access = access_over_grpc,
+        history: History | None = None,
+        wall_clock: Callable[[], float] = time.time,
+        chance: Callable[[], float] = random.random,
+        executor: Executor | None = None,
     ) -> None:
+        if history is None and access is access_over_grpc:
+            history = history_over_grpc
         self._naming = Naming(project_argument(gcp_project_id, project_id))
         self._clock = clock
-        self._lifetime = Lifetime(config, _checked(cache_ttl_s, cache_size, strategy), access, clock)
+        self._lifetime = Lifetime(
+            config,
+            overrides(cache_ttl_s, cache_size, strategy),
+            Outside(access, history, clock, wall_clock, chance, executor),
+        )
         self._by_key: dict[Any, Slot] = {}  # the cache's own, once there is one
         _living.add(self)
 
@@ -77,21 +118,36 @@ class OptimizedSecretManager:
             ConfigurationError: a short name, and no project is known.
             CloudError: Secret Manager refused, or could not be reached in time.
         """
-        entry = self._kept(name, version)
-        if entry is None:
-            entry = self._read(name, version)
-        if entry.text is None:
-            raise _no_text(name)
-        return entry.text
+        # A hit is only this, without a lock. It stands here and in get_secret: a call would cost half of it.
+        try:
+            slot = self._by_key[name if version is LATEST else (name, version)]
+            entry = slot.entry
+            now = self._clock()
+            if now < entry.text_until:
+                slot.hits += 1
+                slot.used_at = now
+                if tracking.on:
+                    note_call(CACHED, slot.label, 0)
+                return entry.text  # type: ignore[no-any-return]
+        except (KeyError, TypeError):  # not known yet; or unhashable, which the slow path says in words
+            pass
+        return _text(name, self._kept(name, version) or self._read(name, version))
 
     async def get_secret(self, name: str, version: str = LATEST) -> str:
         """``get_secret_sync`` on any event loop."""
-        entry = self._kept(name, version)
-        if entry is None:
-            entry = await self._aread(name, version)
-        if entry.text is None:
-            raise _no_text(name)
-        return entry.text
+        try:
+            slot = self._by_key[name if version is LATEST else (name, version)]
+            entry = slot.entry
+            now = self._clock()
+            if now < entry.text_until:
+                slot.hits += 1
+                slot.used_at = now
+                if tracking.on:
+                    note_call(CACHED, slot.label, 0)
+                return entry.text  # type: ignore[no-any-return]
+        except (KeyError, TypeError):
+            pass
+        return _text(name, self._kept(name, version) or await self._aread(name, version))
 
     def get_secret_bytes_sync(self, name: str, version: str = LATEST) -> bytes:
         """The payload as it is, for keys and certificates that are not text."""
@@ -101,56 +157,117 @@ class OptimizedSecretManager:
         """``get_secret_bytes_sync`` on any event loop."""
         return (self._kept(name, version) or await self._aread(name, version)).data
 
-    def get_secrets_sync(self, names: Iterable[str]) -> dict[str, str]:
-        """Several secrets at their latest versions, by the names as given.
+    def get_secrets_sync(self, names: Iterable[str], *, atomic: bool = False) -> dict[str, str]:
+        """Several secrets, by the names as given: ``latest``, or the version that a name has.
 
         What is cached is taken in one pass, the rest is read with bounded concurrency.
 
+        Args:
+            atomic: all values were there at one moment within the call: see ``atomic``. Each secret is read
+                at least once more for that.
+
         Raises:
-            SecretBatchError: some could not be read; it names them and has the others in ``results``.
+            SecretBatchError: some could not be read; it names them and has the others in ``results``,
+                unless the batch is atomic.
+            CloudConflictError: atomic, and the versions did not stand still.
         """
-        found, missing = self._sorted(names)
-        if not missing:
-            return _values(found)
-        reading = self._lifetime.reading()
-        slots = {name: self._slot(name, LATEST) for name in missing}
-        begin_ns = time.perf_counter_ns()
-        flights: dict[str, Flight] = {}
-        flying: set[Flight] = set()
-        for name, slot in slots.items():
-            if len(flying) >= reading.section.max_concurrency:
-                flying = concurrent.futures.wait(
-                    flying, return_when=concurrent.futures.FIRST_COMPLETED
-                ).not_done
-            flights[name] = reading.begin(slot)
-            flying.add(flights[name])
-        landed = {name: flight.result() for name, flight in flights.items()}
-        return _values(found | _noted(slots, landed, begin_ns))
+        return values(fly(self._lifetime.reading, self._passes(names, atomic)), atomic=atomic)
 
-    async def get_secrets(self, names: Iterable[str]) -> dict[str, str]:
+    async def get_secrets(self, names: Iterable[str], *, atomic: bool = False) -> dict[str, str]:
         """``get_secrets_sync`` on any event loop."""
-        found, missing = self._sorted(names)
-        if not missing:
-            return _values(found)
-        await self._naming.find_project(missing)
-        reading = self._lifetime.reading()
-        slots = {name: self._slot(name, LATEST) for name in missing}
-        begin_ns = time.perf_counter_ns()
-        gate = asyncio.Semaphore(reading.section.max_concurrency)
+        names = unique_names(names)
+        await self._naming.find_project(names)
+        return values(await afly(self._lifetime.reading, self._passes(names, atomic)), atomic=atomic)
 
-        async def landed(slot: Slot) -> Outcome:
-            async with gate:
-                return await asyncio.wrap_future(reading.begin(slot))
+    def with_secret_sync(
+        self,
+        name: str,
+        use: Callable[[str], T],
+        *,
+        version: str = LATEST,
+        auth_errors: AuthErrors | None = None,
+    ) -> T:
+        """``use(value)``; if the secret is not accepted and there is a newer one, once more with that.
 
-        outcomes = await asyncio.gather(*map(landed, slots.values()))
-        return _values(found | _noted(slots, dict(zip(slots, outcomes, strict=True)), begin_ns))
+        Args:
+            use: is called with the value, at most twice: what it does before it fails should not matter.
+            auth_errors: exceptions, or a function of the exception, that mean "not accepted". By default
+                what ``secret_uses`` lists.
 
-    def invalidate(self, name: str) -> None:
-        """Forget every cached version of a secret; the next read asks Secret Manager.
+        Raises:
+            Exception: what ``use`` raised: the first time if there is no newer version, else the second.
+        """
+        entry = self._kept(name, version) or self._read(name, version)
+        try:
+            return use(_text(name, entry))
+        except Exception as error:
+            if not rejects(error, auth_errors):
+                raise
+            newer = self._newer(name, version, entry, error)
+            if newer is None:
+                raise
+        return use(_text(name, newer))
+
+    async def with_secret(
+        self,
+        name: str,
+        use: Use[T],
+        *,
+        version: str = LATEST,
+        auth_errors: AuthErrors | None = None,
+    ) -> T:
+        """``with_secret_sync`` on any event loop; ``use`` may be a coroutine function or an ordinary one."""
+        entry = self._kept(name, version) or await self._aread(name, version)
+        try:
+            return await _awaited(use(_text(name, entry)))
+        except Exception as error:
+            if not rejects(error, auth_errors):
+                raise
+            newer = await self._anewer(name, version, entry, error)
+            if newer is None:
+                raise
+        return await _awaited(use(_text(name, newer)))
+
+    def invalidate(self, name: str, seen_version: str | int | None = None) -> bool:
+        """Forget a secret; the next read asks Secret Manager. Says whether anything was forgotten.
 
         A read that is on its way is not kept: it may bring the value from before.
+
+        Args:
+            seen_version: the version that was rejected (see ``cached_version``). Nothing is forgotten when
+                the cache holds another one by now, or when the last time was less than ten seconds ago.
+                Without it every cached version is forgotten, each time.
         """
-        self._lifetime.invalidate(self._naming.name(name, LATEST).parent)
+        reading, parent = self._lifetime.started, self._naming.name(name, LATEST).parent
+        if reading is None:
+            return False
+        if seen_version is None:
+            return reading.invalidate(lambda slot: slot.name.parent == parent).kept
+        slots = [slot for slot in reading.cache.slots() if slot.name.parent == parent]
+        rejected = [reading.reject(slot, str(seen_version)) for slot in slots]
+        return any(rejected)
+
+    def cached_version(self, name: str, version: str = LATEST) -> str | None:
+        """The number of the version that the cache holds, for ``invalidate``; None when it holds none."""
+        slot = self._by_key.get(name if version == LATEST else (name, version))
+        return None if slot is None or slot.entry is NOTHING else slot.entry.version
+
+    def preload_sync(self, names: Iterable[str], *, strict: bool = False) -> dict[str, Exception]:
+        """Read these before they are needed; returns what went wrong, by name.
+
+        Args:
+            strict: raise instead.
+
+        Raises:
+            SecretBatchError: strict, and some could not be read.
+        """
+        return _preloaded(fly(self._lifetime.reading, self._passes(names, False)), strict)
+
+    async def preload(self, names: Iterable[str], *, strict: bool = False) -> dict[str, Exception]:
+        """``preload_sync`` on any event loop."""
+        names = unique_names(names)
+        await self._naming.find_project(names)
+        return _preloaded(await afly(self._lifetime.reading, self._passes(names, False)), strict)
 
     def start_optimization(self) -> None:
         """Read what is used again before it runs out, in the background.
@@ -163,6 +280,41 @@ class OptimizedSecretManager:
     def stop_optimization(self) -> None:
         """End the background thread; values then run out and are read when asked for."""
         self._lifetime.want_refresh(False)
+
+    def refresh_due(self) -> int:
+        """Start reading again what is due by now; returns how many. The background thread does just this."""
+        reading = self._lifetime.started
+        return 0 if reading is None else reading.refresh_due()
+
+    def next_refresh_at(self) -> float:
+        """Time of the manager's clock at which ``refresh_due`` has something to look at; may be infinity."""
+        reading = self._lifetime.started
+        return float("inf") if reading is None else reading.next_refresh_at()
+
+    def secret_changed(self, resource: str) -> None:
+        """Something outside knows that a secret (or ``.../versions/N``) changed: forget it at once.
+
+        What was used since its last check is read again in the background. From any thread; never raises.
+
+        Args:
+            resource: ``projects/P[/locations/L]/secrets/S``, with the project's number or id.
+        """
+        self.on_secret_event("", resource)
+
+    def on_secret_event(self, event_type: str, secret: str, version: str = "") -> None:
+        """``secret_changed`` for one of Secret Manager's events; those that change no value are passed over.
+
+        Args:
+            event_type: such as ``SECRET_VERSION_ADD``.
+            secret, version: the attributes ``secretId`` and ``versionId``.
+        """
+        reading = self._lifetime.started
+        if reading is not None and event_type not in WITHOUT_CHANGE:
+            reading.changed(concerned(str(secret), str(version)))
+
+    def rely_on_notices(self, relies: bool = True) -> None:
+        """Say that notices arrive, or no longer do; while they do ``safety_poll_s`` is the bound, if set."""
+        self._lifetime.rely_on_notices(relies)
 
     def get_performance_report(self) -> PerformanceReport:
         """Hit rate, calls, failures, latencies and ages, all counted in this process."""
@@ -204,20 +356,23 @@ class OptimizedSecretManager:
         raise TypeError("OptimizedSecretManager holds secrets and threads; it is not pickled or copied")
 
     def _kept(self, name: str, version: str) -> Entry | None:
-        """The cached value. No lock: one dictionary read, one comparison, two counters."""
+        """The cached value, whatever it is; read again in the background when it is time."""
         try:
             slot = self._by_key.get(name if version == LATEST else (name, version))
         except TypeError:  # unhashable, so no name either: parse says it in words
             return None
         if slot is None:
             return None
-        entry = slot.entry
-        now = self._clock()
-        if now >= entry.expires_at:
+        entry, now = slot.entry, self._clock()
+        if not entry.checked_at <= now < entry.expires_at:
             return None
         slot.hits += 1
         slot.used_at = now
-        note_call(CACHED, slot.label, 0)
+        if tracking.on:
+            note_call(CACHED, slot.label, 0)
+        if now >= entry.refresh_at:
+            self._lifetime.refresh_if_wanted()  # the thread, in a process where nothing was read yet
+            self._lifetime.reading().refresh(slot)
         return entry
 
     def _read(self, name: str, version: str) -> Entry:
@@ -235,16 +390,43 @@ class OptimizedSecretManager:
         note_call(READ, slot.label, time.perf_counter_ns() - begin_ns)
         return unwrapped(outcome)
 
-    def _sorted(self, names: Iterable[str]) -> tuple[dict[str, Outcome], list[str]]:
-        """What is cached, with the places of the others kept, and the names of the others."""
-        found: dict[str, Outcome] = {}
-        missing = []
-        for name in unique_names(names):
-            entry = self._kept(name, LATEST)
-            if entry is None:
-                missing.append(name)
-            found[name] = entry or NOTHING
-        return found, missing
+    def _newer(self, name: str, version: str, used: Entry, error: Exception) -> Entry | None:
+        """Another version than the one that was rejected, if there is one."""
+        self.invalidate(name, used.version)
+        try:
+            entry = self._kept(name, version) or self._read(name, version)
+        except GenesisPerformanceError as reason:
+            _tell(error, reason)
+            return None
+        return entry if entry.version != used.version else None
+
+    async def _anewer(self, name: str, version: str, used: Entry, error: Exception) -> Entry | None:
+        self.invalidate(name, used.version)
+        try:
+            entry = self._kept(name, version) or await self._aread(name, version)
+        except GenesisPerformanceError as reason:
+            _tell(error, reason)
+            return None
+        return entry if entry.version != used.version else None
+
+    def _passes(self, names: Iterable[str], atomic: bool) -> Passes:
+        """A batch: asks for what has to be read, is sent the outcomes, and returns those of all names."""
+        found = {name: self._kept(name, LATEST) for name in unique_names(names)}
+        outcomes: dict[str, Outcome] = {name: entry or NOTHING for name, entry in found.items()}
+        slots = {name: self._slot(name, LATEST) for name, entry in found.items() if entry is None}
+        since = 0
+        for _pass in range(PASSES if atomic else 1):
+            if slots:
+                begin_ns = time.perf_counter_ns()
+                outcomes |= yield slots, since
+                share_ns = (time.perf_counter_ns() - begin_ns) // len(slots)  # they share the batch's time
+                for slot in slots.values():
+                    note_call(READ, slot.label, share_ns)
+            stale, since = too_old(outcomes) if atomic else ([], 0)
+            if not stale:
+                return outcomes
+            slots = {name: self._slot(name, LATEST) for name in stale}
+        raise never_still(list(slots))
 
     def _slot(self, name: str, version: str) -> Slot:
         reading, wanted, now = self._lifetime.reading(), self._naming.name(name, version), self._clock()
@@ -256,58 +438,31 @@ class OptimizedSecretManager:
         return slot
 
 
-def _checked(
-    cache_ttl_s: float | None, cache_size: int | None, strategy: CacheStrategy | str | None
-) -> dict[str, Any]:
-    """The given ones, checked as the settings are."""
-    try:
-        chosen = None if strategy is None else CacheStrategy(strategy)
-    except ValueError:
-        known = ", ".join(repr(known.value) for known in CacheStrategy)
-        raise ConfigurationError(f"strategy is {strategy!r}; it must be one of {known}") from None
-    named = {"cache_ttl_s": cache_ttl_s, "cache_size": cache_size, "cache_strategy": chosen}
-    given: dict[str, Any] = {key: value for key, value in named.items() if value is not None}
-    SecretManagerSection(**given)
-    return given
-
-
-def _noted(slots: dict[str, Slot], landed: dict[str, Outcome], begin_ns: int) -> dict[str, Outcome]:
-    """Report the reads to the current operation; together they took the time of the batch."""
-    share_ns = (time.perf_counter_ns() - begin_ns) // len(slots)
-    for slot in slots.values():
-        note_call(READ, slot.label, share_ns)
-    return landed
-
-
-def _no_text(name: str) -> InvalidInputError:
-    return InvalidInputError(f"{name!r} is not UTF-8 text; get_secret_bytes returns it as it is")
-
-
-def _values(outcomes: dict[str, Outcome]) -> SecretValues:
-    """Texts by name.
+def _text(name: str, entry: Entry) -> str:
+    """The payload as text.
 
     Raises:
-        SecretBatchError: there are failures among the outcomes.
+        InvalidInputError: it is none.
     """
-    values, failures = _divided(outcomes)
-    if not failures:
-        return values
-    failure = SecretBatchError(values, failures)
-    del values  # error trackers look into the mappings among a frame's locals
-    raise failure
+    if entry.text is None:
+        raise no_text(name)
+    return str(entry.text)
 
 
-def _divided(outcomes: dict[str, Outcome]) -> tuple[SecretValues, dict[str, Exception]]:
-    """Texts and failures. Nothing is raised here, where a frame would hold payloads."""
-    values, failures = SecretValues(), dict[str, Exception]()
-    for name, outcome in outcomes.items():
-        if not isinstance(outcome, Entry):
-            failures[name] = own_copy(outcome)
-        elif outcome.text is None:
-            failures[name] = _no_text(name)
-        else:
-            values[name] = outcome.text
-    return values, failures
+def _preloaded(outcomes: dict[str, Outcome], strict: bool) -> dict[str, Exception]:
+    failures = failures_of(outcomes)
+    if strict and failures:
+        values(outcomes, atomic=True)  # raises
+    return failures
+
+
+async def _awaited(result: T | Awaitable[T]) -> T:
+    return await result if inspect.isawaitable(result) else result
+
+
+def _tell(error: Exception, reason: Exception) -> None:
+    """The first error is raised; why there was no second try is in its notes."""
+    error.add_note(f"no fresh secret could be read: {reason}")
 
 
 def _after_fork_in_child() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
-LOOKS_A_LIFETIME = 20
+LOOKS_A_BOUND = 50  # two between the time to refresh and the end
 SHORTEST_S, LONGEST_S = 0.05, 5.0  # between two looks
 STOP_TIMEOUT_S = 5.0
 
@@ -16,9 +16,9 @@ STOP_TIMEOUT_S = 5.0
 class Refresher:
     """Calls ``look`` every so often, from a daemon thread that starts when there is something to look at."""
 
-    def __init__(self, look: Callable[[], object], ttl_s: float) -> None:
+    def __init__(self, look: Callable[[], object], bound_s: Callable[[], float]) -> None:
         self._look = look
-        self._pause_s = min(max(ttl_s / LOOKS_A_LIFETIME, SHORTEST_S), LONGEST_S)
+        self._bound_s = bound_s
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -50,7 +50,7 @@ class Refresher:
         self._lock = threading.Lock()
 
     def _run(self, stop: threading.Event) -> None:
-        while not stop.wait(self._pause_s):
+        while not stop.wait(min(max(self._bound_s() / LOOKS_A_BOUND, SHORTEST_S), LONGEST_S)):
             try:
                 self._look()
             except Exception:

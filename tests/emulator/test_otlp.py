@@ -1,4 +1,4 @@
-"""OTLP in over HTTP and gRPC, time series out through the official client; what is refused, in which words."""
+"""OTLP in over HTTP and gRPC, time series out through the official client; what is refused and why."""
 
 from __future__ import annotations
 

@@ -143,13 +143,6 @@ def test_recording_with_wrong_settings_does_not_raise_and_starting_does(
         monitor.start()
 
 
-def test_the_sink_otlp_says_that_it_is_not_built_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__SINK", "otlp")
-    config.reset()
-    with pytest.raises(ConfigurationError, match="not built yet"):
-        PerformanceMonitor().start()
-
-
 def test_two_project_arguments_that_differ_are_an_error() -> None:
     with pytest.raises(ConfigurationError, match="differ"):
         PerformanceMonitor("a", project_id="b")

@@ -104,9 +104,10 @@ class OtlpSink:
         return items
 
     def _send(self, batch: list[_Item], outcome: _Outcome, ends: float) -> None:
-        if len(batch) > self._max_points:
-            for start in range(0, len(batch), self._max_points):
-                self._send(batch[start : start + self._max_points], outcome, ends)
+        size = self._max_points  # it may shrink while the parts are sent
+        if len(batch) > size:
+            for start in range(0, len(batch), size):
+                self._send(batch[start : start + size], outcome, ends)
             return
         left_s = ends - self._monotonic()
         if outcome.is_over or left_s <= 0:

@@ -102,7 +102,8 @@ def test_one_call_that_keeps_the_gil_is_found_although_it_is_seen_once() -> None
     async def handler() -> None:
         sum(range(30_000_000))
 
-    (block,) = sampled(handler)
+    # Who kept the GIL is told by the CPU time used: where others have the processor, only at a later try.
+    (block,) = next((blocks for _ in range(5) if (blocks := sampled(handler))), ())
     assert block.function.endswith("handler")
     assert block.duration_ns > 100 * MS
 

@@ -9,8 +9,8 @@ What the figures mean:
   the loop's own waiting is then left out, or it would count twice.
 
 What is left of the bias: a sample is taken where the interpreter lets another thread in, at function entry,
-loop ends and after calls into C, so that lines within a function are known less well than functions. And it is
-taken a little late (``SamplerActivity.late_ns``), later while a thread computes than while all rest: what
+loop ends and after calls into C, so that lines within a function are known less well than functions. And it
+is taken a little late (``SamplerActivity.late_ns``), later while a thread computes than while all rest: what
 ends just then is missed. On a machine whose processors are all busy that is milliseconds.
 """
 

@@ -1,9 +1,24 @@
-"""The secrets' figures."""
+"""The secrets: what a hit costs beside its peers, what reads cost together, and what refreshing is worth.
 
-from bench.secrets import hits
-from bench.secrets.peers import prepare
+No data file is needed. It takes about seven minutes, the peers' installation included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench.row import Row, printed
+from bench.secrets import hits, real, refreshing
+from bench.secrets.peers import note, prepare
 
 
-def rows(data):
+def rows(data: Path | None) -> Iterator[Row]:
+    """Every figure of the secrets' table."""
     peers = prepare()
     yield from hits.rows(peers)
+    yield from refreshing.rows()
+    yield from real.rows()
+    for name, reason in peers.missing.items():
+        note(f"not measured: {name}: {reason}")
+    yield printed(f"peers not measured: {'; '.join(peers.missing) or 'none'}", len(peers.missing), "")

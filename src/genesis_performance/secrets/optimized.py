@@ -163,8 +163,8 @@ class OptimizedSecretManager:
         What is cached is taken in one pass, the rest is read with bounded concurrency.
 
         Args:
-            atomic: all values were there at one moment within the call: see ``atomic``. Each secret is read
-                at least once more for that.
+            atomic: all values were there at one moment, see ``atomic``. What is not known to have been is
+                read again.
 
         Raises:
             SecretBatchError: some could not be read; it names them and has the others in ``results``,

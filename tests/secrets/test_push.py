@@ -76,6 +76,9 @@ class Feed:
     def cancel(self) -> None:
         self.coming.put([])
 
+    def resume(self) -> None:
+        raise AssertionError("nobody forks")
+
     def close(self) -> None:
         self.closed += 1
 

@@ -263,8 +263,10 @@ class TestPullSubscription:
     def test_nothing_is_pulled_once_it_is_cancelled(self, cloud):
         subscription = PullSubscription(SUBSCRIPTION)
         subscription.cancel()
-        assert subscription.pull(10, 0) == []
+        assert subscription.pull(10, 0) is None
         assert PULL not in cloud.calls()
+        subscription.resume()
+        assert len(subscription.pull(10, 0)) == 3
 
     def test_an_own_one_keeps_little_and_expires(self, cloud):
         own = open_subscription(TOPIC)
@@ -298,31 +300,32 @@ noting = Noting()
 notices = SecretNotices(noting, sys.argv[1])
 notices.start()
 until(lambda: notices.listening_since is not None)
-pid = os.fork()
-if pid == 0:
-    code = 1
-    try:
-        assert not notices.is_running and notices.listening_since is None and noting.relies is False
-        assert notices.report()["received"] == 0
-        notices.start()
-        until(lambda: notices.listening_since is not None)
-        notices.stop()
-        code = 0
-    finally:
-        os._exit(code)
-assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-assert notices.is_running and noting.relies is True
+for _ in range(5):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            assert not notices.is_running and notices.listening_since is None and noting.relies is False
+            assert notices.report()["received"] == 0
+            notices.start()
+            until(lambda: notices.listening_since is not None)
+            notices.stop()
+            code = 0
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert notices.is_running and noting.relies is True
 """
 
 
 def run_spawned(source: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", FORKING, source],
-        env=os.environ, capture_output=True, text=True, timeout=60, check=False,
+        env=os.environ, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 
-def test_a_forked_child_listens_on_its_own_and_the_process_ends_while_it_listens(cloud):
+def test_forked_children_listen_on_their_own_and_the_process_ends_while_it_listens(cloud):
     ran = run_spawned(TOPIC)
     assert ran.returncode == 0, ran.stderr
     assert len(subscriptions()) == 2  # the parent ended without stop: its own one expires

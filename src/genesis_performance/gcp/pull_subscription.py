@@ -70,7 +70,7 @@ def open_subscription(source: str) -> PullSubscription:
 
 
 class PullSubscription:
-    """A subscription that one thread pulls from and another may close.
+    """A subscription that one thread pulls from and another may interrupt.
 
     Args:
         is_own: it is deleted when it is closed.
@@ -79,15 +79,15 @@ class PullSubscription:
     def __init__(self, name: str, *, is_own: bool = False) -> None:
         self.name = name
         self._is_own = is_own
-        self._is_closed = False
+        self._is_cancelled = False
         self._pulling: Any = None  # grpc.Future
         self._lock = threading.Lock()
 
-    def pull(self, most: int, wait_s: float) -> list[Received]:
-        """Up to ``most`` messages, as soon as there are any; none after ``wait_s``, or once closed.
+    def pull(self, most: int, wait_s: float) -> list[Received] | None:
+        """Up to ``most`` messages, as soon as there are any; an empty list after ``wait_s`` without one.
 
-        None also means that Pub/Sub did answer: a deadline alone does not tell an idle subscription from a
-        broken line, so after one it is asked again for what it has at once.
+        A list means that Pub/Sub did answer: a deadline alone does not tell an idle subscription from a
+        broken line, so after one it is asked again for what it has at once. None means cancelled.
 
         Raises:
             CloudError: Pub/Sub refused, or could not be reached.
@@ -99,7 +99,7 @@ class PullSubscription:
                 pass  # Pub/Sub may wait for longer than we do
         return self._pull(most, ANSWER_S, return_immediately=True)
 
-    def _pull(self, most: int, timeout_s: float, *, return_immediately: bool) -> list[Received]:
+    def _pull(self, most: int, timeout_s: float, *, return_immediately: bool) -> list[Received] | None:
         transport = client(SERVICE).transport  # says in words which package is missing
         import grpc
         from google.api_core.exceptions import from_grpc_error
@@ -112,16 +112,16 @@ class PullSubscription:
         metadata = (to_grpc_metadata({"subscription": self.name}),)
         try:
             with self._lock:
-                if self._is_closed:
-                    return []
+                if self._is_cancelled:
+                    return None
                 # A plain call of the client could not be cancelled.
                 self._pulling = transport.pull.future(request, timeout=timeout_s, metadata=metadata)
             response = self._pulling.result()
         except grpc.FutureCancelledError:
-            return []
+            return None
         except grpc.RpcError as error:
-            if self._is_closed:
-                return []
+            if self._is_cancelled:
+                return None
             raise translate(from_grpc_error(error), f"{SERVICE}.pull {self.name}") from error
         return [Received(one.ack_id, dict(one.message.attributes)) for one in response.received_messages]
 
@@ -133,9 +133,13 @@ class PullSubscription:
     def cancel(self) -> None:
         """End the pull on its way and all later ones."""
         with self._lock:
-            self._is_closed = True
+            self._is_cancelled = True
             if self._pulling is not None:
                 self._pulling.cancel()
+
+    def resume(self) -> None:
+        """Pull again after a ``cancel``."""
+        self._is_cancelled = False
 
     def close(self) -> None:
         """``cancel``, and delete the subscription if it is our own.

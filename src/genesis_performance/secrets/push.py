@@ -28,6 +28,7 @@ BATCH = 100  # messages a pull
 PULL_S = 30.0  # one pull waits so long for a message
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0  # between tries that fail
 STOP_TIMEOUT_S = 5.0
+FORK_TIMEOUT_S = 1.0  # a fork waits at most so long for the thread to leave gRPC
 MAX_PUSH_BYTES = 14_000_000  # a message of 10 MB in base64, and what is around it
 
 # What may change the value that a read brings. A rotation that is due is none yet: the version comes later.
@@ -64,11 +65,13 @@ class Message(Protocol):
 class Subscription(Protocol):
     """See ``gcp.pull_subscription.PullSubscription``."""
 
-    def pull(self, most: int, wait_s: float) -> Sequence[Message]: ...
+    def pull(self, most: int, wait_s: float) -> Sequence[Message] | None: ...
 
     def acknowledge(self, ack_ids: Sequence[str]) -> None: ...
 
     def cancel(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -135,6 +138,10 @@ class SecretNotices:
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._subscription: Subscription | None = None
+        self._calling = threading.Lock()  # held by the thread while it is in a call of Pub/Sub
+        self._may_call = threading.Event()
+        self._may_call.set()
+        self._is_held = False  # by a fork
         self._listening_since: float | None = None
         self._failures_in_row = 0
         self._last_error: str | None = None
@@ -217,9 +224,33 @@ class SecretNotices:
             "last_error": self._last_error,
         }
 
-    def after_fork(self) -> None:
-        """In the child: no thread, no subscription, and nothing has been watched."""
+    def before_fork(self) -> None:
+        """Bring the thread out of gRPC, which does not work in children of a fork within a call."""
+        if not self.is_running:
+            return
+        self._may_call.clear()
+        with self._lock:
+            subscription = self._subscription
+        if subscription is not None:
+            subscription.cancel()
+        self._is_held = self._calling.acquire(timeout=FORK_TIMEOUT_S)
+
+    def after_fork_in_parent(self) -> None:
+        """Let the thread go on."""
+        if self._subscription is not None and not self._stop.is_set():
+            self._subscription.resume()
+        if self._is_held:
+            self._is_held = False
+            self._calling.release()
+        self._may_call.set()
+
+    def after_fork_in_child(self) -> None:
+        """No thread, no subscription, and nothing has been watched."""
         self._lock = threading.Lock()
+        self._calling = threading.Lock()
+        self._may_call = threading.Event()
+        self._may_call.set()
+        self._is_held = False
         self._stop = threading.Event()
         self._thread = self._subscription = None
         self._counts = _no_counts()
@@ -229,15 +260,17 @@ class SecretNotices:
         subscription: Subscription | None = None
         try:
             while not stop.is_set():
+                self._may_call.wait(FORK_TIMEOUT_S)
                 try:
-                    if subscription is None:
-                        subscription = self._opened(source, stop)
-                    # The first one does not wait, so that it is soon known whether anything is heard.
-                    messages = subscription.pull(BATCH, 0.0 if self._listening_since is None else PULL_S)
-                    if stop.is_set():
-                        return
-                    self._heard()
-                    self._take_all(subscription, messages)
+                    with self._calling:
+                        if subscription is None:
+                            subscription = self._opened(source, stop)
+                        # The first one does not wait, so that it is soon known whether anything is heard.
+                        wait_s = 0.0 if self._listening_since is None else PULL_S
+                        messages = subscription.pull(BATCH, wait_s)
+                    if messages is not None and not stop.is_set():
+                        self._heard()
+                        self._take_all(subscription, messages)
                 except (MissingDependencyError, ConfigurationError) as error:
                     self._missed(error)
                     log.error("secrets are not watched: %s", error)
@@ -249,7 +282,8 @@ class SecretNotices:
                     stop.wait(pause_s)
         finally:
             self._set_listening(None)
-            _close(subscription)
+            with self._calling:
+                _close(subscription)
 
     def _opened(self, source: str, stop: threading.Event) -> Subscription:
         subscription = self._open(source)
@@ -288,7 +322,8 @@ class SecretNotices:
     def _take_all(self, subscription: Subscription, messages: Sequence[Message]) -> None:
         taken = [message.ack_id for message in messages if self._take(message.attributes)]
         if taken:
-            subscription.acknowledge(taken)
+            with self._calling:
+                subscription.acknowledge(taken)
 
     def _take(self, attributes: Mapping[str, Any] | None) -> bool:
         """Act on one message; returns whether it is done with."""
@@ -351,10 +386,20 @@ def _attributes(body: object) -> Mapping[str, Any] | None:
 
 @functools.cache
 def _watch_forks() -> None:
-    """With the first instance: the manager that it tells exists, so in a child that one is set right first."""
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    """With the first instance: the manager it tells exists by then, so in a child that is set right first."""
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
 
 
-def _after_fork_in_child() -> None:
+def _before_fork() -> None:
     for notices in list(_living):
-        notices.after_fork()
+        notices.before_fork()
+
+
+def _after_in_parent() -> None:
+    for notices in list(_living):
+        notices.after_fork_in_parent()
+
+
+def _after_in_child() -> None:
+    for notices in list(_living):
+        notices.after_fork_in_child()

@@ -22,6 +22,7 @@ MEMORY_S = 6 * 3600.0  # a use counts 1/e after this long
 PRIOR_USES, PRIOR_USES_S = 1.0, 600.0  # a new secret is taken to be used once in ten minutes
 PRIOR_CHANGES, PRIOR_CHANGES_S = 0.5, 15 * 86400.0  # and to rotate once a month
 KEPT_TIMES = 16
+ENOUGH_INTERVALS = 2  # between rotations, to go without the prior
 LEAST_INTERVALS = 3  # between rotations, before a schedule is believed
 STEADY = 0.05  # of the median interval: the largest spread of a schedule
 MAD_TO_SIGMA = 1.4826  # of a normal distribution
@@ -68,15 +69,18 @@ class Pace:
         times = sorted(created)[-KEPT_TIMES:]
         if len(times) > 1:
             self._times = times
-            self._changes = len(times) - 1
-            self._since = times[0]
+            self._changes = max(self._changes, len(times) - 1)
+            self._since = min(self._since, times[0])
 
     def use_rate(self) -> float:
         """Uses a second, the recent ones counting most."""
         return (self._uses + PRIOR_USES) / (self._seconds + PRIOR_USES_S)
 
     def rotation_rate(self, now: float) -> float:
-        """Rotations a second."""
+        """Rotations a second: of late, where there were some, else with the prior's weight."""
+        intervals = len(self._times) - 1
+        if intervals >= ENOUGH_INTERVALS:
+            return (intervals + PRIOR_CHANGES) / max(now - self._times[0], SHORTEST_S)
         return (self._changes + PRIOR_CHANGES) / (now - self._since + PRIOR_CHANGES_S)
 
     def window(self, now: float) -> tuple[float, float] | None:

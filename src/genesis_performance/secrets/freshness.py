@@ -12,9 +12,8 @@ from typing import NamedTuple
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
 from .adaptive import Pace
 
-AHEAD_FROM, AHEAD_TO = 0.04, 0.10  # of the bound; spread, so that entries do not all refresh at once
-LATEST_POLL = 0.8  # of a soft bound: a failed read can be tried again before it ends
-JITTER = 0.1
+AHEAD_FROM, AHEAD_TO = 0.04, 0.10  # of the bound: left for a read, and for another one if it fails
+JITTER = 0.1  # of an interval
 RECHECK_S = 10.0  # "latest" may lag behind the notice of a change
 
 
@@ -70,14 +69,8 @@ class Freshness:
         return self.bound_s == self._own_bound_s > self._section.cache_ttl_s
 
     def _refresh_after_s(self, pace: Pace, sent_at: float, bound_s: float) -> float:
+        ahead_s = bound_s * (1 - AHEAD_FROM - (AHEAD_TO - AHEAD_FROM) * self._chance())
         if self._has_room:
-            longest_s = LATEST_POLL * bound_s
-            wanted_s = (
-                pace.interval_s(sent_at, longest_s)
-                if self.adapts
-                else min(self._section.cache_ttl_s, longest_s)
-            )
-            return wanted_s * (1 - JITTER * self._chance())
-        if self.refreshes_ahead:
-            return bound_s * (1 - AHEAD_FROM - (AHEAD_TO - AHEAD_FROM) * self._chance())
-        return bound_s
+            wanted_s = pace.interval_s(sent_at, bound_s) if self.adapts else self._section.cache_ttl_s
+            return min(wanted_s * (1 - JITTER * self._chance()), ahead_s)
+        return ahead_s if self.refreshes_ahead else bound_s

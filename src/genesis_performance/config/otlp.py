@@ -20,7 +20,7 @@ LEAST_INTERVAL_S = 5.0
 
 
 class OtlpSection(Section, frozen=True, kw_only=True):
-    """Where ``monitoring.sink: otlp`` sends metrics, over HTTP as protobuf.
+    """Where the sink `otlp` sends metrics, over HTTP as protobuf.
 
     Args:
         endpoint: URL of a collector without a path; ``/v1/metrics`` is added. Empty means Google's Telemetry

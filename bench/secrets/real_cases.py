@@ -14,13 +14,15 @@ import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 from bench.secrets.population import SECRETS, Trace, trace
 from genesis_performance import config, gcp
-from genesis_performance.config.secret_manager import SecretManagerSection
+from genesis_performance.config.secret_manager import CacheStrategy, SecretManagerSection
 from genesis_performance.emulator import SpawnedEmulator, spawn_emulator
 from genesis_performance.secrets import OptimizedSecretManager
 
@@ -32,6 +34,8 @@ BATCH, DELAY_MS = 40, 50
 SPEED = 600  # simulated seconds a second
 REAL_S = 60.0
 PLAYERS = 4
+USERS, ROTATIONS, ROTATED_EVERY_S, USE_EVERY_S = 8, 20, 0.25, 0.01
+LOOK_S = 0.005  # between two looks for what is due: 3 s of the managers' clock
 SEED = 4
 
 
@@ -159,7 +163,7 @@ def play(cloud: Cloud) -> dict[str, dict[str, int]]:
         return (time.monotonic() - begin) * SPEED
 
     managers = {
-        "on demand": _manager(clock, SecretManagerSection(cache_strategy="ttl")),
+        "on demand": _manager(clock, SecretManagerSection(cache_strategy=CacheStrategy.TTL)),
         "hard": _manager(clock, SecretManagerSection()),
         "soft": _manager(clock, SecretManagerSection(max_staleness_s=3600.0)),
     }
@@ -187,7 +191,18 @@ def play(cloud: Cloud) -> dict[str, dict[str, int]]:
 
         return run
 
+    ended = threading.Event()
+
+    def refresh() -> None:
+        while not ended.wait(LOOK_S):
+            for manager in managers.values():
+                manager.refresh_due()
+
+    refreshing = threading.Thread(target=refresh)
+    refreshing.start()
     together([rotate, *map(player, range(PLAYERS))])
+    ended.set()
+    refreshing.join()
     found = {}
     for kind, manager in managers.items():
         summary = manager.get_performance_report()["performance_summary"]
@@ -203,8 +218,73 @@ def play(cloud: Cloud) -> dict[str, dict[str, int]]:
     return found
 
 
+def rotated(cloud: Cloud) -> dict[str, float]:
+    """Uses that fail per rotation, with eight threads that use a password which the server knows too."""
+    found = {}
+    for way in ("not reported", "reported", "with_secret"):
+        cloud.create(_secret(way), "1")
+        begin = time.monotonic()
+        manager = _manager(lambda begin=begin: (time.monotonic() - begin) * SPEED, SecretManagerSection())
+        manager.start_optimization()
+        server = {"password": "1"}
+        ended = threading.Event()
+        failed = [0] * USERS
+
+        def use(password: str, server: dict[str, str] = server) -> None:
+            if password != server["password"]:
+                raise PermissionError("wrong password")
+
+        def one(
+            way: str = way, manager: OptimizedSecretManager = manager, use: Callable[[str], None] = use
+        ) -> None:
+            if way == "with_secret":
+                manager.with_secret_sync(_secret(way), use)
+                return
+            password = manager.get_secret_sync(_secret(way))
+            version = manager.cached_version(_secret(way))
+            try:
+                use(password)
+            except PermissionError:
+                if way == "reported":
+                    manager.invalidate(_secret(way), version)
+                raise
+
+        def user(
+            which: int,
+            failed: list[int] = failed,
+            one: Callable[[], None] = one,
+            ended: threading.Event = ended,
+        ) -> None:
+            while not ended.wait(USE_EVERY_S):
+                try:
+                    one()
+                except PermissionError:
+                    failed[which] += 1
+
+        def administrator(
+            way: str = way, server: dict[str, str] = server, ended: threading.Event = ended
+        ) -> None:
+            for number in range(2, 2 + ROTATIONS):
+                time.sleep(ROTATED_EVERY_S)
+                cloud.put(_secret(way), str(number))
+                server["password"] = str(number)
+            time.sleep(ROTATED_EVERY_S)
+            ended.set()
+
+        together([administrator, *(partial(user, which) for which in range(USERS))])
+        manager.close()
+        found[way] = sum(failed) / ROTATIONS
+    return found
+
+
+def _secret(way: str) -> str:
+    return f"used-{way.replace(' ', '-')}"
+
+
 def _manager(clock: Callable[[], float], section: SecretManagerSection) -> OptimizedSecretManager:
-    return OptimizedSecretManager("p", clock=clock, config=section)
+    """With a pool from outside the manager starts no thread; its pauses would not be shortened."""
+    pool = ThreadPoolExecutor(section.max_concurrency)
+    return OptimizedSecretManager("p", clock=clock, config=section, executor=pool)
 
 
 def _head(whole: Trace, length_s: float) -> Trace:
@@ -227,6 +307,7 @@ def main() -> None:
         found = {
             "misses": concurrent_misses(cloud),
             "batches": batches(cloud),
+            "rotated": rotated(cloud),
             "played": play(cloud),
         }
         gcp.close_all()

@@ -67,6 +67,12 @@ def already_exists(resource_id: str) -> RpcError:
     return RpcError("ALREADY_EXISTS", f"Resource already exists in the project (resource={resource_id}).")
 
 
+def drop_tags(resource: Any) -> None:
+    """Tags are input only, and older clients do not know them."""
+    if "tags" in resource.DESCRIPTOR.fields_by_name:
+        resource.ClearField("tags")
+
+
 def check_topic(topic: Any) -> None:
     check_user_labels(topic.labels, "topic.labels")
     if topic.HasField("message_retention_duration"):

@@ -39,7 +39,7 @@ class PublisherService:
             raise limits.already_exists(key[1])
         topic = copied(request)
         topic.state = types.Topic.State.ACTIVE
-        topic.ClearField("tags")
+        limits.drop_tags(topic)
         self._topics[key] = topic
         return copied(topic)
 

@@ -65,7 +65,7 @@ class SubscriberService:
         subscription.topic = topic.name
         subscription.push_config.SetInParent()
         subscription.state = types.Subscription.State.ACTIVE
-        subscription.ClearField("tags")
+        limits.drop_tags(subscription)
         self._held[key] = _Held(subscription, self._now_ns())
         return copied(subscription)
 

@@ -34,8 +34,9 @@ class SecretManagerSection(Section, frozen=True, kw_only=True):
             serves the value.
         safety_poll_s: the bound while notices of changes arrive (``notices_subscription``). Set it only
             where every secret that is read publishes notices; not set, notices do not widen the bound.
-        notices_subscription: where Secret Manager's notices arrive: ``projects/P/subscriptions/S``, or the
-            topic, ``projects/P/topics/T``.
+        notices_subscription: where Secret Manager's notices arrive: ``projects/P/subscriptions/S``, which all
+            who pull from it share, or ``projects/P/topics/T``, of which each process makes a subscription
+            of its own.
         background_optimization: refresh used entries before they run out.
         max_concurrency: calls in flight of one batch.
         timeout_s: deadline of one read, retries included.

@@ -28,6 +28,9 @@ def current_execution() -> Execution | None:
     """The innermost execution that runs in this task or thread."""
     top = here().top
     suspendable = current.get()
+    # A task may outlive the operation that it was made in.
+    while suspendable is not None and suspendable._begin_ns is None:
+        suspendable = suspendable.parent
     # Of the two the later one is the inner one: what runs now can only have begun within it.
     if suspendable is None or (top is not None and top.serial >= suspendable.serial):
         return top
@@ -79,7 +82,7 @@ class Execution:
 
     def __enter__(self) -> Execution:
         if self._begin_ns is not None:
-            return self._enter_again()
+            return self._enter_again(_getframe(1))
         cell = self._cell
         started = cell.started
         cell.started = started + 1
@@ -89,15 +92,15 @@ class Execution:
         else:
             at = cell.here
             below = self.parent = self._below = at.top
-            at.top = self
             serial = tracking.serial
             if serial:
                 self.serial = serial
                 around = current.get()
                 if around is not None and (below is None or below.serial < around.serial):
-                    self.parent = around
+                    self.parent = around if around._begin_ns is not None else current_execution()
                 if tracking.on:
                     self._enter_frame(_getframe(1))
+            at.top = self
             mask = cell.cpu_mask
             if mask >= 0 and not started & mask:
                 self._sample_cpu()
@@ -108,7 +111,12 @@ class Execution:
         self, kind: type[BaseException] | None, error: object = None, traceback: TracebackType | None = None
     ) -> None:
         cell = self._cell
-        duration_ns = cell.clock_ns() - self._begin_ns  # type: ignore[operator]
+        try:
+            duration_ns = cell.clock_ns() - self._begin_ns  # type: ignore[operator]
+        except TypeError:
+            if self._begin_ns is None:  # left twice, or without having been entered
+                return
+            raise
         at = cell.here
         if self._rare is not None or kind is not None or self.calls is not None or at.top is not self:
             self._exit_specially(kind, duration_ns)
@@ -136,7 +144,10 @@ class Execution:
         if self._begin_ns is None:
             return
         old = self._cell
-        new = old.recorder.cell(name if isinstance(old.key, str) else (name, self.labels))
+        text = old.recorder.key(name, None)
+        if text is None:
+            return
+        new = old.recorder.cell(text if isinstance(old.key, str) else (str(text), self.labels))
         old.started -= 1
         new.started += 1
         if old.idle is self:
@@ -193,11 +204,15 @@ class Execution:
         rare = self._rare = self._rare or Rare()
         rare.begin_cpu_ns = self._cell.recorder.cpu_clock_ns()
 
-    def _enter_again(self) -> Execution:
+    def _enter_again(self, frame: FrameType) -> Execution:
         rare = self._rare = self._rare or Rare()
         inner = Execution(self._cell)
         rare.inner.append(inner)
-        return inner.__enter__()
+        started = inner._cell.started
+        inner._cell.started = started + 1
+        inner._enter_specially(frame, started)
+        inner._begin_ns = inner._cell.clock_ns()
+        return inner
 
     def _enter_frame(self, frame: FrameType) -> None:
         rare = self._rare = self._rare or Rare()
@@ -223,11 +238,7 @@ class Execution:
         self._begin_ns = None
         self._rare = None
         if rare is not None and rare.token is not None:
-            try:  # noqa: SIM105 - contextlib would have to be imported
-                current.reset(rare.token)
-            except ValueError:
-                # Left in another context than entered (a generator closed elsewhere): nothing to restore.
-                pass
+            self._leave_context(rare.token)
         else:
             self._take_off()
         if rare is not None and rare.frame is not None:
@@ -237,6 +248,18 @@ class Execution:
         if self.calls is not None:
             recorder.fold_calls(self)
             self.calls = None
+        if rare is not None and rare.token is not None:
+            # Contexts that were copied meanwhile go on with it; what ended around it is kept no longer.
+            while self.parent is not None and self.parent._begin_ns is None:
+                self.parent = self.parent.parent
+
+    def _leave_context(self, token: Token[Execution | None]) -> None:
+        # Left out of order, or in another context (a generator closed elsewhere): nothing to restore.
+        if current.get() is self:
+            try:  # noqa: SIM105 - contextlib would have to be imported
+                current.reset(token)
+            except ValueError:  # a copy of the context
+                pass
 
     def _take_off(self) -> None:
         """Leave the thread's stack, from further down where executions end out of order."""

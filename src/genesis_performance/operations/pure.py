@@ -118,7 +118,7 @@ class RecorderCore:
         if cell is None:
             cell = self.new_cell(cells, key)
             cell.recorder = self
-            cell.key = key
+            cell.key = key if cell.name == (key if isinstance(key, str) else key[0]) else cell.name
             cell.clock_ns = self.clock_ns
             cell.cpu_mask = self.cpu_mask
         return cell

@@ -151,7 +151,8 @@ class Recorder(RecorderCore):
             except Exception:  # noqa: BLE001 - the memory handed to us is full or broken: the heap goes on
                 self.count_failure("the memory for counters gave none; %r is counted on the heap", name)
                 cell = Cell(None, name, labels)
-            cells[admitted] = cell
+            # While it was made a signal handler or the garbage collector may have recorded the same.
+            cell = cells.setdefault(admitted, cell)
         return cell
 
     def _admit(self, key: Key) -> Key:

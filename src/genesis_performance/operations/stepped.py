@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from typing import TYPE_CHECKING, Any
 
+from . import tracking
 from .current import current
 from .execution import Execution
 
@@ -22,15 +23,27 @@ class Steps:
     To those who look at it, it is that coroutine: awaitable, iterable, with its frame.
     """
 
-    __slots__ = ("_begun", "_body", "_cpu_ns", "_ended", "_execution", "_name", "_recorder", "_sampled")
+    __slots__ = (
+        "_begun",
+        "_body",
+        "_cpu_ns",
+        "_ended",
+        "_execution",
+        "_inner",
+        "_name",
+        "_recorder",
+        "_sampled",
+    )
 
     def __init__(
         self, recorder: RecorderCore, name: str, body: Coroutine[Any, Any, Any] | Generator[Any, Any, Any]
     ) -> None:
         self._recorder = recorder
         self._name = name
-        self._body = body
+        # Some functions that are marked as coroutine functions return another awaitable.
+        self._body = body.__await__() if not hasattr(body, "send") and hasattr(body, "__await__") else body
         self._execution: Execution
+        self._inner: Execution | None = None  # the innermost that the body was in when it was suspended
         self._cpu_ns = 0
         self._begun = self._ended = False
 
@@ -50,15 +63,17 @@ class Steps:
         return self._step(self._body.throw, *error)
 
     def close(self) -> None:
-        self._body.close()
-        self._end(None)
+        if self._begun and not self._ended:
+            self._step(self._body.close, ended=True)
+        else:
+            self._body.close()
 
     def __getattr__(self, name: str) -> Any:
         """cr_frame, cr_await, __name__ and all."""
         return getattr(self._body, name)
 
-    def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
-        token = current.set(self._execution) if self._begun else self._begin()
+    def _step(self, resume: Callable[..., Any], *arguments: Any, ended: bool = False) -> Any:
+        token = self._go_on() if self._begun else self._begin()
         sampled = self._sampled
         before_ns = self._recorder.cpu_clock_ns() if sampled else 0
         error: BaseException | None = None
@@ -70,9 +85,20 @@ class Steps:
         finally:
             if sampled:
                 self._cpu_ns += self._recorder.cpu_clock_ns() - before_ns
-            if error is not None:
-                self._end(None if isinstance(error, StopIteration) else type(error))
+            if error is not None or ended:
+                self._end(None if error is None or isinstance(error, StopIteration) else type(error))
+            self._inner = current.get()
             current.reset(token)
+
+    def _go_on(self) -> Any:
+        """Be current again, with what the body is within: later than whatever the thread is in by now."""
+        inner = within = self._inner or self._execution
+        serial = tracking.next_serial()
+        while within is not self._execution and within.parent is not None:
+            within.serial = serial
+            within = within.parent
+        self._execution.serial = serial
+        return current.set(inner)
 
     def _begin(self) -> Any:
         """Enter the execution; its token is ours, because it is current only within steps."""

@@ -18,6 +18,8 @@ static PyObject *cell_new(PyTypeObject *type, PyObject *args, PyObject *keywords
     Cell *self = (Cell *)PyType_GenericAlloc(type, 0);
     if (!self) return NULL;
     self->name = Py_NewRef(name);
+    /* Executions tell what is nested in them by the name's address. */
+    if (PyUnicode_CheckExact(name)) PyUnicode_InternInPlace(&self->name);
     self->suspendable = -1;
     if (memory == Py_None) {
         self->words = PyMem_Calloc(COUNTER_WORDS, sizeof(int64_t));
@@ -66,7 +68,7 @@ static int64_t *new_octave(Cell *self, int number) {
         octave = handed_out(buffer, &self->buffers[number], OCTAVE_WORDS);
         Py_XDECREF(index);
         Py_XDECREF(buffer);
-        PyErr_Clear();
+        clear_fault();
     }
     if (!octave) octave = PyMem_Calloc(OCTAVE_WORDS, sizeof(int64_t));
     return self->octaves[number] = octave;

@@ -40,7 +40,7 @@ static PyObject *core_thread_operation(PyObject *module, PyObject *argument) {
     unsigned long id = PyLong_AsUnsignedLong(argument);
     if (PyErr_Occurred()) return NULL;
     for (Thread *thread = all_threads; thread; thread = thread->next)
-        if (thread->id == id && thread->top) return Py_NewRef(name_of(thread->top->key));
+        if (thread->id == id && thread->top) return Py_NewRef(shown_name(thread->top));
     return PyUnicode_FromString("");
 }
 
@@ -75,12 +75,14 @@ static int prepare(PyObject *module) {
         return -1;
     }
     prepared = 1;
+    main_thread = PyThread_get_thread_ident();
     struct { PyObject **place; const char *text; } strings[] = {
         {&str_new_cell, "new_cell"}, {&str_key, "key"}, {&str_count_error, "count_error"},
         {&str_count_failure, "count_failure"}, {&str_fold_calls, "fold_calls"}, {&str_fold_call, "fold_call"},
         {&str_co_flags, "co_flags"}, {&str_counters, "counters"}, {&str_octave, "octave"},
         {&str_qualname, "__qualname__"}, {&str_throw, "throw"}, {&str_close, "close"},
         {&str_operation, "operation"}, {&str_cr_frame, "cr_frame"}, {&str_gi_frame, "gi_frame"},
+        {&str_setdefault, "setdefault"}, {&str_await, "__await__"}, {&str_send, "send"},
     };
     for (size_t i = 0; i < sizeof strings / sizeof *strings; i++)
         if (!(*strings[i].place = PyUnicode_InternFromString(strings[i].text))) return -1;
@@ -89,7 +91,9 @@ static int prepare(PyObject *module) {
     if (import_name(&current, OURS "current", "current") < 0 || import_name(&tally_type, OURS "current", "Tally") < 0 ||
         import_name(&call_site, OURS "current", "call_site") < 0 ||
         import_name(&open_frames, OURS "tracking", "open_frames") < 0 ||
-        import_name(&null_execution, OURS "execution", "NULL") < 0 || import_name(&method_type, "types", "MethodType") < 0)
+        import_name(&null_execution, OURS "execution", "NULL") < 0 || import_name(&method_type, "types", "MethodType") < 0 ||
+        import_name(&function_class, "types", "FunctionType") < 0 ||
+        import_name((PyObject **)&coroutine_type, "types", "CoroutineType") < 0)
         return -1;
     context_get = PyObject_GetAttrString(current, "get");
     context_set = PyObject_GetAttrString(current, "set");

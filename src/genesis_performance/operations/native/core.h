@@ -26,7 +26,7 @@ enum { SEQUENCE, STARTED, ERRORS, SUM_NS, MIN_NS, MAX_NS, CPU_NS, CPU_SAMPLES, C
 /* CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR */
 #define SUSPENDABLE (0x20 | 0x80 | 0x200)
 
-#define MAX_CHILDREN 32
+#define MAX_CHILDREN 256 /* as current.MAX_KEYS */
 #define FREE_EXECUTIONS 64
 #define RECORDERS_OF_THREAD 4
 
@@ -67,7 +67,7 @@ typedef struct Execution {
     PyObject *key;            /* the name, or (name, labels) */
     Cell *cell;
     struct Execution *parent; /* the operation around it, in the same task */
-    struct Execution *below;  /* the next on the thread's stack */
+    struct Execution *below;  /* the next on the thread's stack; of one that has left its context: what was around it */
     struct Thread *at;        /* the thread whose stack it is on, or NULL */
     struct Execution *again;  /* entered while it ran: executions of their own */
     PyObject *token;          /* of the context variable, for a body that can be suspended */
@@ -98,8 +98,12 @@ typedef struct {
     PyObject_HEAD
     PyObject *body;
     Execution *execution;
+    Execution *inner;         /* of a generator: the innermost that its body was in when it yielded */
+    char is_generator;        /* it shares its caller's context; a coroutine has its task's */
     char begun;
     char ended;
+    char stepping;
+    char suspended;
     char sampled;
     int64_t cpu_ns;
 } Steps;
@@ -115,17 +119,21 @@ typedef struct Thread {
 
 static __thread Thread *this_thread;
 static Thread *all_threads;
+static unsigned long main_thread; /* the one that imports us, nearly always */
 static uint64_t last_serial, last_generation, last_thread;
 
-static PyTypeObject *cell_type, *recorder_type, *execution_type, *function_type, *steps_type;
+/* Out of the way of what happens each time. */
+#define RARE __attribute__((noinline, cold))
+
+static PyTypeObject *cell_type, *recorder_type, *execution_type, *function_type, *steps_type, *coroutine_type;
 static Execution *free_executions[FREE_EXECUTIONS];
 static int free_count;
 
-static PyObject *null_execution, *tally_type, *call_site, *open_frames, *method_type;
+static PyObject *null_execution, *function_class, *tally_type, *call_site, *open_frames, *method_type;
 static PyObject *context_get, *context_set, *context_reset;
 static PyObject *str_new_cell, *str_key, *str_count_error, *str_count_failure, *str_fold_calls, *str_fold_call,
     *str_co_flags, *str_counters, *str_octave, *str_qualname, *str_throw, *str_close, *str_operation,
-    *str_cr_frame, *str_gi_frame;
+    *str_cr_frame, *str_gi_frame, *str_setdefault, *str_await, *str_send;
 
 static int tracking;          /* somebody looks from outside: executions enter their frames */
 static int contexts_used;     /* a suspendable body has been entered: the context must be asked too */

@@ -6,33 +6,50 @@ static Execution *current_execution(Thread *thread) {
     if (contexts_used) {
         PyObject *found = PyObject_CallNoArgs(context_get);
         if (found && Py_IS_TYPE(found, execution_type)) {
+            /* A task may outlive the operation that it was made in. */
+            while (found && !((Execution *)found)->active) {
+                PyObject *around = (PyObject *)((Execution *)found)->below;
+                Py_XINCREF(around);
+                Py_DECREF(found);
+                found = around;
+            }
+            if (!found) goto on_stack;
             /* Of the two the later one is the inner one: what runs now can only have begun within it. */
             if (!top || ((Execution *)found)->serial > top->serial) return (Execution *)found;
         }
         if (!found) PyErr_Clear();
         Py_XDECREF(found);
     }
+on_stack:
     Py_XINCREF((PyObject *)top);
     return top;
 }
 
-static void enter_context(Execution *self) {
+static RARE void enter_context(Execution *self) {
+    Py_CLEAR(self->below);
     self->token = PyObject_CallFunctionObjArgs(context_set, (PyObject *)self, NULL);
     if (!self->token) PyErr_Clear();
     contexts_used = 1;
 }
 
-static void leave_context(Execution *self) {
+static RARE void leave_context(Execution *self) {
     PyObject *token = self->token;
     self->token = NULL;
-    PyObject *done = PyObject_CallFunctionObjArgs(context_reset, token, NULL);
-    /* Left in another context than entered (a generator closed elsewhere): nothing to restore. */
+    PyObject *now = PyObject_CallNoArgs(context_get), *done = NULL;
+    /* Left out of order, or in another context than entered (a generator closed elsewhere): nothing to restore. */
+    if (now == (PyObject *)self) done = PyObject_CallFunctionObjArgs(context_reset, token, NULL);
     if (!done) PyErr_Clear();
+    Py_XDECREF(now);
     Py_XDECREF(done);
     Py_DECREF(token);
+    /* Contexts that were copied meanwhile go on with it. */
+    Execution *around = self->parent;
+    while (around && !around->active) around = around->below;
+    self->below = around ? (Execution *)Py_NewRef((PyObject *)around) : NULL;
 }
 
 static inline void push(Thread *thread, Execution *self) {
+    if (__builtin_expect(self->below != NULL, 0)) Py_CLEAR(self->below); /* it was in a context before */
     self->below = thread->top; /* the reference moves */
     thread->top = (Execution *)Py_NewRef((PyObject *)self);
     self->at = thread;
@@ -51,7 +68,7 @@ static inline void pop(Execution *self) {
     }
 }
 
-static void enter_frame(Execution *self, PyObject *frame) {
+static RARE void enter_frame(Execution *self, PyObject *frame) {
     if (!frame) return;
     self->frame = Py_NewRef(frame);
     PyObject *before = PyDict_GetItemWithError(open_frames, frame);
@@ -59,7 +76,7 @@ static void enter_frame(Execution *self, PyObject *frame) {
     if (PyDict_SetItem(open_frames, frame, (PyObject *)self) < 0) PyErr_Clear();
 }
 
-static void leave_frame(Execution *self) {
+static RARE void leave_frame(Execution *self) {
     int failed = self->frame_before && tracking ? PyDict_SetItem(open_frames, self->frame, self->frame_before)
                                                 : PyDict_DelItem(open_frames, self->frame);
     if (failed) PyErr_Clear(); /* tracking ended meanwhile, and cleared the table */
@@ -122,6 +139,10 @@ static inline PyObject *name_of(PyObject *key) { /* borrowed */
     return PyTuple_Check(key) ? PyTuple_GetItem(key, 0) : key;
 }
 
+static inline PyObject *shown_name(Execution *self) { /* borrowed; that of the snapshots, also beyond the cap */
+    return self->cell ? self->cell->name : name_of(self->key);
+}
+
 /* Begin: everything but the clock, and being current. Takes over the reference to the cell; NULL is a fault. */
 static int begin(Execution *self, Thread *thread, Cell *cell) {
     if (!cell) {
@@ -154,9 +175,11 @@ static int is_suspendable(Cell *cell, PyObject *frame) {
     int suspendable = flags && (PyLong_AsLong(flags) & SUSPENDABLE);
     Py_XDECREF(flags);
     PyErr_Clear();
-    Py_XDECREF(cell->code);
+    PyObject *before = cell->code;
     cell->code = code;
-    return cell->suspendable = suspendable;
+    cell->suspendable = suspendable;
+    Py_XDECREF(before);
+    return suspendable;
 }
 
 static void add_child(Execution *self, PyObject *name, int64_t calls, int64_t duration) {
@@ -178,7 +201,7 @@ static void add_child(Execution *self, PyObject *name, int64_t calls, int64_t du
     child->duration_ns += duration;
     if (child->calls > 1 && !child->site) {
         child->site = PyObject_CallNoArgs(call_site);
-        if (!child->site) PyErr_Clear();
+        if (!child->site) clear_fault();
     }
 }
 
@@ -190,11 +213,11 @@ static void fold_children(Execution *self) {
         PyObject *tally = PyObject_CallFunction(tally_type, "LOL", child->duration_ns,
                                                 child->site ? child->site : Py_None, child->calls);
         PyObject *done = tally ? PyObject_CallMethodObjArgs((PyObject *)self->recorder, str_fold_call,
-                                                            name_of(self->key), str_operation, child->name, tally, NULL)
+                                                            self->cell->name, str_operation, child->name, tally, NULL)
                                : NULL;
         Py_XDECREF(tally);
         Py_XDECREF(done);
-        PyErr_Clear();
+        clear_fault();
     }
     for (int i = 0; self->parent && i < self->child_count; i++)
         add_child(self->parent, self->children[i].name, self->children[i].calls, self->children[i].duration_ns);
@@ -210,7 +233,7 @@ static void finish(Execution *self, int64_t duration, int64_t cpu, PyObject *kin
         PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self->recorder, str_count_error,
                                                     (PyObject *)self->cell, kind, NULL);
         Py_XDECREF(done);
-        PyErr_Clear();
+        clear_fault();
     }
     if (self->token) leave_context(self);
     pop(self);
@@ -220,7 +243,7 @@ static void finish(Execution *self, int64_t duration, int64_t cpu, PyObject *kin
     if (self->calls) {
         PyObject *done = PyObject_CallMethodObjArgs((PyObject *)self->recorder, str_fold_calls, (PyObject *)self, NULL);
         Py_XDECREF(done);
-        PyErr_Clear();
+        clear_fault();
         Py_CLEAR(self->calls);
     }
     Py_CLEAR(self->parent);
@@ -275,7 +298,15 @@ static PyObject *execution_exit(Execution *self, PyObject *const *arguments, Py_
 static PyObject *execution_rename(Execution *self, PyObject *name) {
     if (!self->active) Py_RETURN_NONE;
     PyObject *labels = PyTuple_Check(self->key) ? PyTuple_GetItem(self->key, 1) : NULL;
+    if (PyUnicode_CheckExact(name) && PyUnicode_GetLength(name) <= MAX_NAME_LENGTH) {
+        Py_INCREF(name);
+    } else {
+        name = PyObject_CallMethodObjArgs((PyObject *)self->recorder, str_key, name, Py_None, NULL);
+        clear_fault();
+        if (!name || name == Py_None) return name ? name : Py_NewRef(Py_None);
+    }
     PyObject *key = labels ? PyTuple_Pack(2, name, labels) : Py_NewRef(name);
+    Py_DECREF(name);
     Thread *thread = thread_here();
     Cell *cell = key && thread ? find_cell(self->recorder, thread, key) : NULL;
     if (!cell) {
@@ -301,7 +332,7 @@ static PyObject *execution_fail(Execution *self, PyObject *kind) {
 }
 
 static PyObject *execution_name(Execution *self, void *unused) {
-    return Py_NewRef(name_of(self->key));
+    return Py_NewRef(shown_name(self));
 }
 
 static PyObject *execution_labels(Execution *self, void *unused) {

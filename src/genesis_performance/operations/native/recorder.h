@@ -1,5 +1,14 @@
 /* ---- Recorder ---- */
 
+static PyObject *recorder_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
+    Recorder *self = (Recorder *)PyType_GenericAlloc(type, 0);
+    if (!self) return NULL;
+    self->generation = ++last_generation;
+    self->threads = PyDict_New();
+    if (!self->threads) Py_CLEAR(self);
+    return (PyObject *)self;
+}
+
 static int recorder_init(Recorder *self, PyObject *args, PyObject *keywords) {
     int enabled, cpu_mask;
     PyObject *clock, *cpu_clock;
@@ -40,7 +49,7 @@ static PyObject *recorder_operation(Recorder *self, PyObject *const *arguments, 
     PyObject *key = PyObject_CallMethodObjArgs((PyObject *)self, str_key, name, labels, NULL);
     PyObject *execution = key && key != Py_None ? (PyObject *)new_execution(self, key) : NULL;
     Py_XDECREF(key);
-    PyErr_Clear();
+    clear_fault();
     return execution ? execution : Py_NewRef(null_execution);
 }
 
@@ -51,10 +60,14 @@ static PyObject *recorder_cell(Recorder *self, PyObject *key) {
 
 /* Threads look their cells up anew. Executions that run go on with the old ones, which nobody reads. */
 static PyObject *recorder_forget_threads(Recorder *self, PyObject *unused) {
-    PyObject *threads = PyDict_New(), *serial, *entry, *key, *cell;
+    PyObject *threads = PyDict_New(), *before, *serial, *entry, *key, *cell;
     if (!threads) return NULL;
     Py_ssize_t place = 0;
-    while (self->threads && PyDict_Next(self->threads, &place, &serial, &entry)) {
+    /* First of all: what is let go may record. */
+    before = self->threads;
+    self->threads = threads;
+    self->generation = ++last_generation;
+    while (before && PyDict_Next(before, &place, &serial, &entry)) {
         Py_ssize_t inner = 0;
         while (PyDict_Next(PyTuple_GetItem(entry, 1), &inner, &key, &cell)) {
             PyObject *done = cell_detach((Cell *)cell, NULL);
@@ -62,9 +75,7 @@ static PyObject *recorder_forget_threads(Recorder *self, PyObject *unused) {
             Py_XDECREF(done);
         }
     }
-    Py_XDECREF(self->threads);
-    self->threads = threads;
-    self->generation = ++last_generation;
+    Py_XDECREF(before);
     Py_RETURN_NONE;
 }
 
@@ -96,9 +107,10 @@ static PyObject *recorder_take_ended_threads(Recorder *self, PyObject *running) 
         }
     }
     if (PyList_Size(ended)) {
-        Py_DECREF(self->threads);
+        PyObject *before = self->threads;
         self->threads = Py_NewRef(kept);
         self->generation = ++last_generation;
+        Py_DECREF(before);
     }
     Py_DECREF(kept);
     Py_DECREF(newest);
@@ -151,6 +163,7 @@ static PyMemberDef recorder_members[] = {
 };
 static PyType_Slot recorder_slots[] = {
     {Py_tp_doc, "Cells by thread, and the executions that write them."},
+    {Py_tp_new, recorder_new},
     {Py_tp_init, recorder_init},
     {Py_tp_dealloc, recorder_dealloc},
     {Py_tp_traverse, recorder_traverse},

@@ -1,19 +1,33 @@
 /* ---- Steps: a coroutine or generator, driven and timed step by step ---- */
 
-static PyObject *new_steps(Recorder *recorder, PyObject *key, PyObject *body) {
+/* What can be sent to. Some functions that are marked as coroutine functions return another awaitable. */
+static RARE PyObject *driven(PyObject *body) {
+    PyObject *send = PyObject_GetAttr(body, str_send), *iterator = NULL;
+    if (!send) {
+        PyErr_Clear();
+        iterator = PyObject_CallMethodObjArgs(body, str_await, NULL);
+        if (!iterator) PyErr_Clear(); /* awaiting it will say what is wrong */
+    }
+    Py_XDECREF(send);
+    return iterator ? iterator : Py_NewRef(body);
+}
+
+static PyObject *new_steps(Recorder *recorder, PyObject *key, PyObject *body, int is_generator) {
     allocfunc allocate = PyType_GetSlot(steps_type, Py_tp_alloc);
     Steps *self = (Steps *)allocate(steps_type, 0);
     if (!self) return NULL;
-    self->body = Py_NewRef(body);
+    self->body = Py_TYPE(body) == coroutine_type || is_generator ? Py_NewRef(body) : driven(body);
+    self->is_generator = (char)is_generator;
     self->execution = new_execution(recorder, key);
     if (!self->execution) Py_CLEAR(self);
     return (PyObject *)self;
 }
 
+/* For generators. */
 static PyObject *steps_new(PyTypeObject *type, PyObject *args, PyObject *keywords) {
     PyObject *recorder, *key, *body;
     if (!PyArg_ParseTuple(args, "O!OO:Steps", recorder_type, &recorder, &key, &body)) return NULL;
-    return new_steps((Recorder *)recorder, key, body);
+    return new_steps((Recorder *)recorder, key, body, 1);
 }
 
 static void steps_begin(Steps *self, Thread *thread) {
@@ -45,30 +59,69 @@ static void steps_end(Steps *self, PyObject *kind) {
     finish(execution, duration, self->sampled ? self->cpu_ns : -1, kind);
 }
 
-/* Before and after a step. */
-static int64_t step_in(Steps *self) {
+typedef struct {
+    int64_t cpu_ns;
+    PyObject *token; /* of the context that a generator shares with its caller */
+} Step;
+
+/* Before a step. False: nothing is to be recorded, because the body has ended, or is executing and will say so. */
+static inline int step_in(Steps *self, Step *step) {
+    if (self->ended || self->stepping) return 0;
     Thread *thread = thread_here();
     if (!thread) return 0;
-    if (!self->begun) steps_begin(self, thread);
-    push(thread, self->execution);
-    return self->sampled ? cpu_ns(self->execution->recorder) : 0;
+    if (!self->begun) {
+        steps_begin(self, thread);
+        if (!self->begun) return 0;
+    }
+    self->stepping = 1;
+    step->token = NULL;
+    if (self->is_generator && (contexts_used || greenlets)) {
+        step->token = PyObject_CallFunctionObjArgs(context_set, self->inner ? self->inner : self->execution, NULL);
+        if (!step->token) PyErr_Clear();
+        contexts_used = 1;
+    }
+    if (!greenlets || !step->token) push(thread, self->execution);
+    step->cpu_ns = self->sampled ? cpu_ns(self->execution->recorder) : 0;
+    return 1;
 }
 
-static void step_out(Steps *self, int64_t begin_cpu_ns, int ended) {
-    if (self->sampled) self->cpu_ns += cpu_ns(self->execution->recorder) - begin_cpu_ns;
+/* What the body left in the context is its own until it goes on. */
+static RARE void leave_shared_context(Steps *self, PyObject *token) {
+    Execution *before = self->inner;
+    PyObject *inner = PyObject_CallNoArgs(context_get), *done;
+    int is_inner = inner && Py_IS_TYPE(inner, execution_type) && inner != (PyObject *)self->execution &&
+                   ((Execution *)inner)->active;
+    self->inner = is_inner ? (Execution *)Py_NewRef(inner) : NULL;
+    done = token ? PyObject_CallFunctionObjArgs(context_reset, token, NULL)
+                 : PyObject_CallFunctionObjArgs(context_set, Py_None, NULL);
+    if (!inner || !done) PyErr_Clear();
+    Py_XDECREF(inner);
+    Py_XDECREF(done);
+    Py_XDECREF(token);
+    Py_XDECREF((PyObject *)before);
+}
+
+static inline void step_out(Steps *self, Step *step, int ended) {
+    PyObject *kind = NULL, *error, *traceback;
+    /* Before anything of ours runs, which it would disturb. */
+    if (ended) PyErr_Fetch(&kind, &error, &traceback);
+    if (self->sampled) self->cpu_ns += cpu_ns(self->execution->recorder) - step->cpu_ns;
+    self->stepping = 0;
+    self->suspended = !ended;
     pop(self->execution);
+    if (self->is_generator && contexts_used) leave_shared_context(self, step->token);
     if (!ended) return;
-    PyObject *kind, *error, *traceback;
-    PyErr_Fetch(&kind, &error, &traceback);
     int returned = !kind || PyErr_GivenExceptionMatches(kind, PyExc_StopIteration);
     steps_end(self, returned ? NULL : kind);
     PyErr_Restore(kind, error, traceback);
 }
 
 static PySendResult steps_am_send(Steps *self, PyObject *value, PyObject **result) {
-    int64_t begin_cpu_ns = step_in(self);
+    Step step;
+    /* Python refuses a value that is sent before the first step, and the body does not begin. */
+    if ((!self->begun && value != Py_None) || !step_in(self, &step)) return PyIter_Send(self->body, value, result);
     PySendResult sent = PyIter_Send(self->body, value, result);
-    step_out(self, begin_cpu_ns, sent != PYGEN_NEXT);
+    step_out(self, &step, sent != PYGEN_NEXT);
     return sent;
 }
 
@@ -76,11 +129,17 @@ static PyObject *steps_send(Steps *self, PyObject *value) {
     PyObject *result;
     PySendResult sent = steps_am_send(self, value, &result);
     if (sent == PYGEN_RETURN) {
-        /* Made here: an exception or tuple as value would be taken apart otherwise. */
-        PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+        if (result == Py_None) {
+            PyErr_SetNone(PyExc_StopIteration);
+        } else if (PyTuple_Check(result) || PyExceptionInstance_Check(result)) {
+            /* As a value, not as arguments or as the exception itself. */
+            PyObject *stop = PyObject_CallFunctionObjArgs(PyExc_StopIteration, result, NULL);
+            if (stop) PyErr_SetObject(PyExc_StopIteration, stop);
+            Py_XDECREF(stop);
+        } else {
+            PyErr_SetObject(PyExc_StopIteration, result);
+        }
         Py_DECREF(result);
-        if (stop) PyErr_SetObject(PyExc_StopIteration, stop);
-        Py_XDECREF(stop);
         return NULL;
     }
     return result;
@@ -91,34 +150,49 @@ static PyObject *steps_next(Steps *self) {
 }
 
 static PyObject *steps_throw(Steps *self, PyObject *arguments) {
+    Step step;
     PyObject *method = PyObject_GetAttr(self->body, str_throw);
     if (!method) return NULL;
-    int64_t begin_cpu_ns = step_in(self);
+    /* Before the first step there is nothing to leave: the body ends without having begun. */
+    if (!self->begun) self->ended = 1;
+    int stepped = step_in(self, &step);
     PyObject *result = PyObject_Call(method, arguments, NULL);
     Py_DECREF(method);
-    step_out(self, begin_cpu_ns, !result);
+    if (stepped) step_out(self, &step, !result);
     return result;
 }
 
 static PyObject *steps_close(Steps *self, PyObject *unused) {
+    Step step;
+    if (!self->begun) self->ended = 1;
+    int stepped = step_in(self, &step);
     PyObject *done = PyObject_CallMethodObjArgs(self->body, str_close, NULL);
-    PyObject *kind, *error, *traceback;
-    PyErr_Fetch(&kind, &error, &traceback);
-    steps_end(self, kind);
-    PyErr_Restore(kind, error, traceback);
+    if (stepped) step_out(self, &step, 1);
     return done;
 }
 
-/* To those who look at it, it is the coroutine: cr_frame, cr_await, __name__ and all. */
-static PyObject *steps_getattr(PyObject *self, PyObject *name) {
-    PyObject *value = PyObject_GenericGetAttr(self, name);
-    if (value || !PyErr_ExceptionMatches(PyExc_AttributeError)) return value;
-    PyErr_Clear();
-    return PyObject_GetAttr(((Steps *)self)->body, name);
+/* To those who look at it, it is the coroutine. By name: a general look-up would slow ``send`` down. */
+static PyObject *steps_get(Steps *self, void *name) {
+    if (self->body) return PyObject_GetAttrString(self->body, name);
+    return PyErr_Format(PyExc_AttributeError, "%s: the coroutine is gone", (const char *)name);
 }
+
+#define OF_BODY(name) {name, (getter)steps_get, NULL, NULL, name}
+static PyGetSetDef steps_getters[] = {
+    OF_BODY("cr_await"), OF_BODY("cr_code"), OF_BODY("cr_frame"), OF_BODY("cr_origin"), OF_BODY("cr_running"),
+    OF_BODY("cr_suspended"), OF_BODY("gi_code"), OF_BODY("gi_frame"), OF_BODY("gi_running"),
+    OF_BODY("gi_suspended"), OF_BODY("gi_yieldfrom"), OF_BODY("__name__"), OF_BODY("__qualname__"), {NULL},
+};
 
 static PyObject *self_again(PyObject *self) {
     return Py_NewRef(self);
+}
+
+/* As a coroutine: a second one that awaits it would resume it in the place of what it waits for. */
+static PyObject *steps_await(Steps *self) {
+    if (!self->suspended || self->is_generator) return Py_NewRef((PyObject *)self);
+    PyErr_SetString(PyExc_RuntimeError, "coroutine is being awaited already");
+    return NULL;
 }
 
 static int steps_traverse(Steps *self, visitproc visit, void *arg) {
@@ -142,6 +216,7 @@ static void steps_dealloc(Steps *self) {
         PyErr_Restore(kind, error, traceback);
     }
     Py_CLEAR(self->body);
+    Py_CLEAR(self->inner);
     Py_CLEAR(self->execution);
     PyObject_GC_Del(self);
     Py_DECREF(type);
@@ -159,10 +234,10 @@ static PyType_Slot steps_slots[] = {
     {Py_tp_dealloc, steps_dealloc},
     {Py_tp_traverse, steps_traverse},
     {Py_tp_clear, steps_clear},
-    {Py_tp_getattro, steps_getattr},
+    {Py_tp_getset, steps_getters},
     {Py_tp_iter, self_again},
     {Py_tp_iternext, steps_next},
-    {Py_am_await, self_again},
+    {Py_am_await, steps_await},
     {Py_am_send, steps_am_send},
     {Py_tp_methods, steps_methods},
     {0, NULL},
@@ -177,12 +252,13 @@ static Cell *recent_cell(Function *self, Thread *thread) {
     Recorder *recorder = self->recorder;
     if (self->cell && self->thread == thread->serial && self->generation == recorder->generation)
         return (Cell *)Py_NewRef((PyObject *)self->cell);
+    uint64_t generation = recorder->generation; /* threads may be dropped meanwhile */
     Cell *cell = find_cell(recorder, thread, self->key);
     if (!cell) return NULL;
     Cell *old = self->cell;
     self->cell = (Cell *)Py_NewRef((PyObject *)cell);
     self->thread = thread->serial;
-    self->generation = recorder->generation;
+    self->generation = generation;
     Py_XDECREF((PyObject *)old);
     return cell;
 }
@@ -192,7 +268,7 @@ static PyObject *function_call(Function *self, PyObject *args, PyObject *keyword
     if (!recorder->enabled) return PyObject_Call(self->function, args, keywords);
     if (self->is_coroutine) {
         PyObject *body = PyObject_Call(self->function, args, keywords);
-        PyObject *steps = body ? new_steps(recorder, self->key, body) : NULL;
+        PyObject *steps = body ? new_steps(recorder, self->key, body, 0) : NULL;
         Py_XDECREF(body);
         return steps;
     }
@@ -212,16 +288,13 @@ static PyObject *function_call(Function *self, PyObject *args, PyObject *keyword
     if (cpu_is_sampled(execution)) execution->begin_cpu_ns = cpu_ns(recorder);
     execution->begin_ns = wall_ns(recorder);
     PyObject *result = PyObject_Call(self->function, args, keywords);
+    PyObject *kind = NULL, *error, *traceback;
+    /* Before anything of ours runs, which it would disturb. */
+    if (!result) PyErr_Fetch(&kind, &error, &traceback);
     int64_t duration = wall_ns(recorder) - execution->begin_ns;
     int64_t cpu = execution->begin_cpu_ns >= 0 ? cpu_ns(recorder) - execution->begin_cpu_ns : -1;
-    if (result) {
-        finish(execution, duration, cpu, NULL);
-    } else {
-        PyObject *kind, *error, *traceback;
-        PyErr_Fetch(&kind, &error, &traceback);
-        finish(execution, duration, cpu, kind);
-        PyErr_Restore(kind, error, traceback);
-    }
+    finish(execution, duration, cpu, kind);
+    if (!result) PyErr_Restore(kind, error, traceback);
     Py_DECREF(execution);
     return result;
 }
@@ -275,7 +348,13 @@ static PyMemberDef function_members[] = {
     {"__weaklistoffset__", T_PYSSIZET, offsetof(Function, weak_references), READONLY, NULL},
     {NULL},
 };
+/* To ``isinstance``, on which frameworks decide what they accept. */
+static PyObject *function_get_class(PyObject *self, void *unused) {
+    return Py_NewRef(function_class);
+}
+
 static PyGetSetDef function_getters[] = {
+    {"__class__", function_get_class, NULL, NULL, NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL},
 };

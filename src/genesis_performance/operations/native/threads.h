@@ -4,11 +4,38 @@ static int64_t nanoseconds(clockid_t clock) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+/* An exception that is none of ours: it came while we called into Python, and is raised again once the host's
+   code goes on. */
+static RARE int raise_again(void *error) {
+    PyErr_SetObject((PyObject *)Py_TYPE((PyObject *)error), error);
+    Py_DECREF((PyObject *)error);
+    return -1;
+}
+
+static RARE void clear_fault(void) {
+    if (!PyErr_Occurred()) return;
+    PyObject *kind, *error, *traceback;
+    /* What a signal handler raises to end the program: KeyboardInterrupt, SystemExit. */
+    int faulty = PyErr_ExceptionMatches(PyExc_Exception);
+    PyErr_Fetch(&kind, &error, &traceback);
+    if (!faulty) {
+        PyErr_NormalizeException(&kind, &error, &traceback);
+        if (PyThread_get_thread_ident() != main_thread) {
+            PyThreadState_SetAsyncExc(PyThread_get_thread_ident(), kind);
+        } else if (error && Py_AddPendingCall(raise_again, error) == 0) {
+            error = NULL; /* the call has it now */
+        }
+    }
+    Py_XDECREF(kind);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+}
+
 static int64_t called_clock(PyObject *clock) {
     PyObject *value = PyObject_CallNoArgs(clock);
     int64_t ns = value ? PyLong_AsLongLong(value) : 0;
     Py_XDECREF(value);
-    if (PyErr_Occurred()) PyErr_Clear();
+    clear_fault();
     return ns;
 }
 
@@ -22,18 +49,18 @@ static inline int64_t cpu_ns(Recorder *self) {
 
 /* ---- faults of our own ---- */
 
-static void count_failure(Recorder *recorder, const char *message) {
-    PyErr_Clear();
+static RARE void count_failure(Recorder *recorder, const char *message) {
+    clear_fault();
     PyObject *text = PyUnicode_FromString(message);
     PyObject *done = text ? PyObject_CallMethodObjArgs((PyObject *)recorder, str_count_failure, text, NULL) : NULL;
     Py_XDECREF(text);
     Py_XDECREF(done);
-    PyErr_Clear();
+    clear_fault();
 }
 
 /* ---- threads ---- */
 
-static Thread *find_thread(void) {
+static RARE Thread *find_thread(void) {
     unsigned long id = PyThread_get_thread_ident();
     Thread *thread = all_threads;
     while (thread && thread->id != id) thread = thread->next;
@@ -63,16 +90,19 @@ static inline Thread *thread_here(void) {
 }
 
 /* This thread's cells of a recorder: borrowed. NULL with no exception set only on lack of memory. */
-static PyObject *find_cells(Recorder *self, Thread *thread) {
+static RARE PyObject *find_cells(Recorder *self, Thread *thread) {
     PyObject *serial = PyLong_FromUnsignedLongLong(thread->serial);
     if (!serial) return NULL;
     PyObject *entry = PyDict_GetItemWithError(self->threads, serial), *cells = NULL;
     if (entry) {
         cells = PyTuple_GetItem(entry, 1);
-    } else if ((cells = PyDict_New())) {
-        entry = Py_BuildValue("kN", thread->id, cells);
-        if (!entry || PyDict_SetItem(self->threads, serial, entry) < 0) cells = NULL;
+    } else if (!PyErr_Occurred()) {
+        /* The garbage collector may run here, and record: whoever is first enters the cells. */
+        entry = Py_BuildValue("kN", thread->id, PyDict_New());
+        PyObject *entered = entry ? PyObject_CallMethodObjArgs(self->threads, str_setdefault, serial, entry, NULL) : NULL;
+        if (entered) cells = PyTuple_GetItem(entered, 1);
         Py_XDECREF(entry);
+        Py_XDECREF(entered);
         PyObject *modules = PySys_GetObject("modules");
         PyObject *greenlet = modules ? PyUnicode_FromString("greenlet") : NULL;
         if (greenlet && PyDict_GetItemWithError(modules, greenlet)) greenlets = 1;

@@ -38,8 +38,8 @@ from genesis_performance.gcp.secret_version import SecretVersion
 from genesis_performance.operations import registry
 from genesis_performance.profiler.session_file import write_session
 from genesis_performance.runtime import Runtime
+from genesis_performance.secrets.push import SecretNotices
 
-TESTS = str(Path(__file__).parents[1])
 CANARY = "cana/ry+7Q9x Zb3k&pay~load"
 ACCESS = "google.cloud.secretmanager.v1.SecretManagerService/AccessSecretVersion"
 CODES = (
@@ -121,13 +121,13 @@ def logged(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], str]]:
 
 
 def raised(error: BaseException | None) -> str:
-    """An error as an error tracker sends it: locals of every frame but the tests' own, the whole chain."""
+    """An error as an error tracker sends it: locals of our frames and of Google's, the whole chain."""
     shown, seen = [], set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
         shown += [str(error), repr(error), repr(error.args), repr(vars(error))]
         for frame, _line in traceback.walk_tb(error.__traceback__):
-            if not frame.f_code.co_filename.startswith(TESTS):
+            if any(part in frame.f_code.co_filename for part in ("genesis_performance", "google", "grpc")):
                 for value in frame.f_locals.values():
                     shown += [repr(value), repr(getattr(value, "__dict__", ""))]
                     shown.append(repr(list(value.items())) if isinstance(value, dict) else "")
@@ -231,12 +231,18 @@ def test_no_error_of_any_read_holds_a_payload(make, vault, clock, logged, error,
         lambda: manager.get_secret_sync("canary"),
         lambda: manager.get_secret_bytes_sync("canary"),
         lambda: manager.get_secrets_sync(names),
+        lambda: manager.get_secrets_sync(names, atomic=True),
         lambda: manager.get_secret_sync("canary", "1"),
+        lambda: manager.with_secret_sync("canary", len),
+        lambda: manager.preload_sync(names, strict=True),
     ]
     awaited: list[Callable[[], Any]] = [
         lambda: manager.get_secret("canary"),
         lambda: manager.get_secret_bytes("canary"),
         lambda: manager.get_secrets(names),
+        lambda: manager.get_secrets(names, atomic=True),
+        lambda: manager.with_secret("canary", len),
+        lambda: manager.preload(names, strict=True),
     ]
 
     async def all_awaited() -> list[BaseException | None]:
@@ -263,6 +269,80 @@ def test_an_error_of_the_access_function_that_holds_the_payload_is_not_logged(ma
     manager = make(access=access)
     assert isinstance(caught(lambda: manager.get_secret_sync("canary")), ValueError)
     assert not leaks(logged(), json.dumps(manager.get_performance_report()))
+
+
+class Database:
+    """Accepts one password; its driver's errors do not repeat what they were given."""
+
+    def __init__(self, password: str) -> None:
+        self.password = password
+
+    def connect(self, password: str) -> int:
+        accepted = password == self.password
+        del password
+        if not accepted:
+            raise PermissionError("password authentication failed")
+        return 1
+
+    async def aconnect(self, password: str) -> int:
+        return self.connect(password)
+
+
+@pytest.mark.parametrize("is_rotated", [False, True])
+@pytest.mark.parametrize("is_sync", [False, True])
+def test_a_use_that_is_rejected_shows_no_payload_in_our_frames(make, vault, logged, is_sync, is_rotated):
+    """Not where there is no newer version, and not where the newer one is rejected as well."""
+    vault.put("canary", CANARY)
+    database, manager = Database("another"), make()
+    manager.get_secret_sync("canary")
+    if is_rotated:
+        vault.put("canary", f"{CANARY}-2")
+    error = caught(
+        lambda: (
+            manager.with_secret_sync("canary", database.connect)
+            if is_sync
+            else asyncio.run(manager.with_secret("canary", database.aconnect))
+        )
+    )
+    assert isinstance(error, PermissionError)
+    assert not leaks(raised(error), logged())
+
+
+def test_a_cancelled_read_shows_no_payload(make, vault, logged):
+    vault.put("canary", CANARY)
+    vault.delay_s = 0.05
+    manager = make()
+
+    async def cancelled() -> str:
+        reading = [
+            asyncio.create_task(read)
+            for read in (manager.get_secret("canary"), manager.get_secrets(["canary"]))
+        ]
+        await asyncio.sleep(0.01)
+        for task in reading:
+            task.cancel()
+        outcomes = await asyncio.gather(*reading, return_exceptions=True)
+        assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
+        return "\n".join([repr(reading), *(raised(outcome) for outcome in outcomes)])
+
+    shown = asyncio.run(cancelled())
+    assert manager.get_secret_sync("canary") == CANARY
+    gc.collect()
+    assert not leaks(shown, logged())
+
+
+@pytest.mark.parametrize(
+    "body", [CANARY, CANARY.encode(), {"message": {"data": CANARY, "attributes": CANARY}}, [CANARY]]
+)
+def test_what_a_push_endpoint_is_sent_is_not_repeated(make, vault, logged, body):
+    """Notices hold no payload; whoever sends one to the endpoint finds it nowhere again."""
+    vault.put("canary", CANARY)
+    manager = make()
+    manager.get_secret_sync("canary")
+    notices = SecretNotices(manager)
+    error = caught(lambda: notices.handle_push(body))
+    manager.secret_changed(CANARY)
+    assert not leaks(raised(error), logged(), notices, json.dumps(notices.report()))
 
 
 def test_no_container_of_what_we_hand_out_is_pickled_or_copied(make, vault):

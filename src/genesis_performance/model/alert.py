@@ -22,7 +22,7 @@ class Comparison(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerformanceAlert:
-    """An alert policy of ours: one threshold condition on one metric of one service."""
+    """An alert policy of ours: one condition on one metric of one service."""
 
     name: str  # stable id: "my-service-response-time-production"
     display_name: str
@@ -35,8 +35,13 @@ class PerformanceAlert:
     unit: str
     quantile: float | None = None  # of a distribution: 0.95
     alignment_s: int = 60
+    short_alignment_s: int | None = None  # a second window that must be violated too: burn rates
     duration_s: int = 0
-    severity: str = "WARNING"
+    by_operation: bool = True  # each operation is judged for itself, else the service as a whole
+    objective_percent: float | None = None  # of a burn rate: 99.9
+    slo: str | None = None  # projects/P/services/S/serviceLevelObjectives/O whose burn rate is watched
+    severity: str = "WARNING"  # CRITICAL, ERROR or WARNING
+    documentation: str = ""  # what to do, as Markdown
     notification_channels: tuple[str, ...] = ()  # projects/P/notificationChannels/N
     apply: ApplyMode = ApplyMode.LOCAL
     resource_name: str | None = None  # projects/P/alertPolicies/N once created

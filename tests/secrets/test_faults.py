@@ -51,6 +51,28 @@ def test_an_hour_without_secret_manager_is_served_stale_where_that_is_allowed(dr
     assert seen == ["k-123"] * 34 + ["CloudUnavailableError"] * 26
 
 
+def test_a_busy_secret_is_served_stale_without_anybody_waiting(driven, vault, clock):
+    manager = driven(config=STALE)
+    manager.get_secret_sync("api-key")
+    vault.errors["api-key"] = DOWN
+    for _ in range(2000):
+        clock.advance(1)
+        assert manager.get_secret_sync("api-key") == "k-123"
+    assert manager.get_performance_report()["performance_summary"]["cache_misses"] == 1
+
+
+def test_an_outage_that_is_over_is_no_reason_to_serve_stale(driven, vault, clock):
+    manager = driven(config=STALE)
+    manager.get_secret_sync("api-key")
+    vault.errors["api-key"] = DOWN
+    clock.advance(295)
+    manager.get_secret_sync("api-key")
+    del vault.errors["api-key"]
+    vault.put("api-key", "new")
+    clock.advance(600)
+    assert manager.get_secret_sync("api-key") == "new"
+
+
 def test_an_outage_is_asked_about_a_few_times_and_not_with_every_read(driven, vault, clock):
     manager = driven()
     vault.errors["api-key"] = DOWN

@@ -126,6 +126,27 @@ manager.stop_optimization()
     )
 
 
+def test_a_child_does_not_rely_on_notices_that_only_its_parent_hears():
+    run(
+        """
+from genesis_performance.config.secret_manager import SecretManagerSection
+now = 0.0
+manager = OptimizedSecretManager(
+    "p", access=access, clock=lambda: now, config=SecretManagerSection(safety_poll_s=3600)
+)
+manager.rely_on_notices()
+assert manager.get_secret_sync("a") == "v1"
+def check():
+    global now
+    now = 300.0
+    assert manager.get_secret_sync("a") == "v2"
+in_child(check)
+now = 300.0
+assert manager.get_secret_sync("a") == "v1"
+"""
+    )
+
+
 @pytest.mark.parametrize("workers", [4])
 def test_prefork_workers_read_from_the_emulator(cloud, workers):
     cloud.put("api-key", b"k-123")

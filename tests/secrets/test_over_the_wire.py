@@ -6,12 +6,14 @@ import asyncio
 import json
 import re
 import threading
+import time
 
 import pytest
 from click.testing import CliRunner
 
 from genesis_performance import gcp
 from genesis_performance.cli.secrets import command
+from genesis_performance.config.secret_manager import SecretManagerSection
 from genesis_performance.errors import (
     CloudNotFoundError,
     CloudPermissionError,
@@ -19,6 +21,9 @@ from genesis_performance.errors import (
     CloudUnavailableError,
 )
 from genesis_performance.secrets import OptimizedSecretManager, SecretBatchError
+from genesis_performance.secrets.outside import history_over_grpc
+
+from .conftest import Inline
 
 ACCESS = "google.cloud.secretmanager.v1.SecretManagerService/AccessSecretVersion"
 
@@ -71,6 +76,38 @@ def test_a_full_name_and_a_short_one_are_the_same_secret(shop, cloud):
     shop.get_secret_sync("db-password")
     assert shop.get_secret_sync("projects/p/secrets/db-password/versions/latest") == "hunter2"
     assert cloud.accesses() == 1
+
+
+def test_a_regional_secret_of_another_project_is_read_by_its_full_name(shop, cloud):
+    parent = "projects/other/locations/europe-west3"
+    gcp.call("secret_manager", "create_secret", {"parent": parent, "secret_id": "db", "secret": {}},
+             location="europe-west3")  # fmt: skip
+    gcp.call("secret_manager", "add_secret_version",
+             {"parent": f"{parent}/secrets/db", "payload": {"data": b"regional"}},
+             location="europe-west3")  # fmt: skip
+    assert shop.get_secret_sync(f"{parent}/secrets/db") == "regional"
+    assert shop.get_secret_sync(f"{parent}/secrets/db/versions/1") == "regional"
+    with pytest.raises(CloudNotFoundError):
+        shop.get_secret_sync("projects/other/secrets/db")
+
+
+def test_create_times_are_listed_after_a_change_and_only_then(cloud):
+    cloud.put("db-password", b"hunter2")
+    created: list[list[float]] = []
+
+    def listed(name, timeout_s):
+        created.append(list(history_over_grpc(name, timeout_s)))
+        return created[-1]
+
+    section = SecretManagerSection(max_staleness_s=3600)
+    with OptimizedSecretManager("p", config=section, history=listed, executor=Inline()) as manager:
+        manager.get_secret_sync("db-password")
+        assert not created
+        cloud.put("db-password", b"new")
+        manager.invalidate("db-password")
+        assert manager.get_secret_sync("db-password") == "new"
+    ((newest, first),) = created
+    assert first <= newest <= time.time() + 1
 
 
 def test_a_rotation_is_seen_after_invalidating(shop, cloud):

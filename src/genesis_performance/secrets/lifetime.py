@@ -109,11 +109,12 @@ class Lifetime:
             self._parts.reading.close()
 
     def after_fork(self) -> None:
-        """In the child: new locks, no threads; values stay."""
+        """In the child: new locks, no threads, nobody who hears notices; values stay."""
         self._lock = threading.Lock()
         if self._parts is not None:
             self._parts.reading.after_fork()
             self._parts.refresher.after_fork()
+        self.rely_on_notices(False)
 
     def _make(self) -> _Parts:
         section = msgspec.structs.replace(self._section or settings().secret_manager, **self._overrides)

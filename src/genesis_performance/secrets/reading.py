@@ -34,6 +34,7 @@ from .outside import Outside, Version
 log = logging.getLogger(__name__)
 
 MISSING_KEPT_S = 2.0  # a NOT_FOUND is not asked again for this long
+OUTAGE_KEPT_S = 60.0  # so long a transient error stands for an outage, in which stale values may be served
 FEEDBACK_PAUSE_S = 10.0  # between two reads of a secret because callers said that its value was rejected
 RECHECKS = 2  # after a notice of a change that is not seen yet
 ANSWERS = (CloudNotFoundError, CloudPermissionError, CloudPreconditionError, CloudInvalidError)
@@ -350,12 +351,13 @@ class Reading:
             return outcome
         slot.outages += 1
         retry_at = now + pause_s(slot.outages, self._outside.chance)
-        if now < entry.expires_at:  # a refresh ahead failed: the value is still good
-            slot.entry = entry.until(entry.expires_at, retry_at)
-            return slot.entry
         bound_at = entry.checked_at + self.freshness.bound_s
-        serve_until = bound_at + self.section.stale_if_error_s
-        if not isinstance(outcome, CloudUnavailableError) or not entry.checked_at <= now < serve_until:
+        if isinstance(outcome, CloudUnavailableError):
+            stale_until = min(bound_at + self.section.stale_if_error_s, now + OUTAGE_KEPT_S)
+            serve_until = max(bound_at, stale_until)
+        else:  # whatever it is, it is no outage
+            serve_until = entry.expires_at
+        if not entry.checked_at <= now < serve_until:
             return outcome
         if now >= bound_at:
             self.stale_served += 1

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import inspect
+import subprocess
+import sys
 import threading
 import types
 from unittest import mock
@@ -419,3 +421,31 @@ def test_methods_that_python_converts_by_their_name_are_converted_when_decorated
     assert Base[3] == (Base, 3)
     assert type(Derived().__new__(Derived)) is Derived
     assert figures(recorder) == {"item": (1, 0, 0), "new": (2, 0, 0), "subclass": (1, 0, 0)}
+
+
+def test_operations_may_begin_while_the_interpreter_shuts_down() -> None:
+    program = """
+from genesis_performance.operations import Recorder
+recorder = Recorder()
+class Late:
+    def __del__(self):
+        with recorder.operation("late"):
+            print("body ran")
+late = Late()
+late.itself = late
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "body ran\n", "")
+
+
+def test_a_thread_keeps_its_figures_when_its_id_is_not_among_those_that_run() -> None:
+    # So it is with gevent, whose patched ``get_ident`` tells greenlets apart.
+    recorder = Recorder()
+    with recorder.operation("read"):
+        for cells in recorder.take_ended_threads(()):
+            assert cells
+        with recorder.operation("inner"):
+            pass
+    assert "inner" in figures(recorder)

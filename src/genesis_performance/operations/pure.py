@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,12 @@ def _references_of_an_idle_one() -> int:
 _ONLY_IDLE = _references_of_an_idle_one()
 
 
+class _Alive:
+    """Goes with the thread that it is local to."""
+
+    __slots__ = ("__weakref__",)
+
+
 class RecorderCore:
     """Cells by thread, and the executions that write them. ``Recorder`` is the whole of it."""
 
@@ -58,7 +65,7 @@ class RecorderCore:
             for cell in cells.values():
                 cell.detach()
         self._local = threading.local()
-        self._threads: list[tuple[int, dict[Key, Cell]]] = []
+        self._threads: list[tuple[weakref.ref[_Alive], dict[Key, Cell]]] = []
 
     def operation(
         self, operation_name: str, labels: Mapping[str, str] | None = None
@@ -102,11 +109,12 @@ class RecorderCore:
     def new_shard(self) -> dict[Key, Cell]:
         """The calling thread's cells, of which it has none yet."""
         cells: dict[Key, Cell] = {}
+        alive = self._local.alive = _Alive()
         self._local.cells = cells
         if "greenlet" in sys.modules:
             tracking.use_greenlets()
         with self._lock:
-            self._threads.append((threading.get_ident(), cells))
+            self._threads.append((weakref.ref(alive), cells))
         return cells
 
     def cell(self, key: Key) -> Cell:
@@ -128,12 +136,14 @@ class RecorderCore:
         return [cells for _, cells in self._threads]
 
     def take_ended_threads(self, running: Collection[int]) -> list[dict[Key, Cell]]:
-        """Remove and return the cells of threads that ended; their ids may be in use again."""
-        newest = {thread_id: place for place, (thread_id, _) in enumerate(self._threads)}
+        """Remove and return the cells of threads that ended.
+
+        Told by what is local to them, not by the ids that run: with gevent a greenlet is such a thread.
+        """
         kept, ended = [], []
-        for place, (thread_id, cells) in enumerate(self._threads):
-            if thread_id in running and newest[thread_id] == place:
-                kept.append((thread_id, cells))
+        for alive, cells in self._threads:
+            if alive() is not None:
+                kept.append((alive, cells))
             else:
                 ended.append(cells)
         self._threads = kept

@@ -156,11 +156,11 @@ class Recorder(RecorderCore):
         return cell
 
     def _admit(self, key: Key) -> Key:
-        from ..model.operation import OVERFLOW_NAME  # the model is loaded when somebody reads
-
         with self._lock:
             if len(self._admitted) < self._max_operations:
                 return self._admitted.setdefault(key, key)
+            from ..model.operation import OVERFLOW_NAME  # the model is loaded when somebody reads
+
             self._refused += 1
             if self._refused == 1:
                 _warn(

@@ -111,22 +111,18 @@ class Execution:
         self, kind: type[BaseException] | None, error: object = None, traceback: TracebackType | None = None
     ) -> None:
         cell = self._cell
-        try:
-            duration_ns = cell.clock_ns() - self._begin_ns  # type: ignore[operator]
-        except TypeError:
-            if self._begin_ns is None:  # left twice, or without having been entered
-                return
-            raise
+        now_ns = cell.clock_ns()
         at = cell.here
         if self._rare is not None or kind is not None or self.calls is not None or at.top is not self:
-            self._exit_specially(kind, duration_ns)
+            self._exit_specially(kind, now_ns)
             return
+        duration_ns = now_ns - self._begin_ns  # type: ignore[operator]
         try:
             # The same as stats.histogram.bucket_index, for 32 ns and more.
             shift = duration_ns.bit_length() - 6
             cell.octaves[shift + 1][(duration_ns >> shift) & 31] += 1  # type: ignore[index]
         except (TypeError, ValueError):  # the first of its octave, or a shorter one
-            self._exit_specially(kind, duration_ns)
+            self._exit_specially(kind, now_ns)
             return
         self._begin_ns = None
         at.top = self._below
@@ -220,11 +216,14 @@ class Execution:
         rare.frame_before = tracking.open_frames.get(frame)
         tracking.open_frames[frame] = self
 
-    def _exit_specially(self, kind: type[BaseException] | None, duration_ns: int) -> None:
+    def _exit_specially(self, kind: type[BaseException] | None, now_ns: int) -> None:
         rare = self._rare
         if rare is not None and rare.inner:
             rare.inner.pop().__exit__(kind)
             return
+        if self._begin_ns is None:  # left twice, or without having been entered
+            return
+        duration_ns = now_ns - self._begin_ns
         cell = self._cell
         recorder = cell.recorder
         if rare is not None and rare.begin_cpu_ns is not None:

@@ -13,6 +13,7 @@ from genesis_performance.operations import registry
 def fresh_process_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Settings read anew, no recorder registered, files written to a folder of the test's own."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / ".buffer"))
     registry._recorders.clear()
     config.reset()
     yield

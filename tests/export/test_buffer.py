@@ -1,10 +1,15 @@
 import logging
 import math
+import statistics
+import sys
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from types import FrameType
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genesis_performance.export.buffer import COUNTER, GAUGE, MAX_METRICS, MetricBuffer
 from genesis_performance.export.limits import Complaints, SeriesBudget
@@ -254,22 +259,78 @@ def test_eight_threads_lose_nothing(buffer: MetricBuffer) -> None:
     assert distribution(only(buffer)).count == 16_000
 
 
-def test_a_reader_does_not_wait_for_a_writer_that_waits_for_it(buffer: MetricBuffer) -> None:
-    """As a signal handler does that interrupted record() and flushes."""
+def test_a_record_that_interrupts_a_record_into_the_same_cell_is_not_lost(buffer: MetricBuffer) -> None:
+    """As a finaliser does, at any step: here at each value that is converted, and at each line."""
     buffer.record("wait_ms", 1.0)
-    cell = next(iter(buffer._cells.values()))
-    read: list[Series] = []
-    with cell.lock:
-        thread = threading.Thread(target=lambda: read.extend(buffer.series(NOW_NS)))
-        thread.start()
-        thread.join(5)
-    assert len(read) == 1
+    depth = 0
+
+    def trace(frame: FrameType, event: str, _argument: object) -> object:
+        nonlocal depth
+        if event == "line" and frame.f_code.co_name == "record" and depth == 0:
+            depth = 1
+            buffer.record("wait_ms", 3.0)
+            depth = 0
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)  # type: ignore[arg-type]
+    try:
+        for _ in range(50):
+            buffer.record("wait_ms", 1.0)
+    finally:
+        sys.settrace(before)
+    value = distribution(only(buffer))
+    assert value.count == buffer.recorded
+    inner = value.count - 51
+    assert inner > 200
+    assert value.sum == 51 + 3 * inner
+
+
+def test_a_thread_that_ended_leaves_its_cell_to_a_later_one(buffer: MetricBuffer) -> None:
+    barrier = threading.Barrier(12)
+
+    def work() -> None:
+        barrier.wait()
+        buffer.record("wait_ms", 1.0)
+        barrier.wait()
+
+    for _ in range(5):
+        threads = [threading.Thread(target=work) for _ in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    (series,) = buffer._series.values()
+    assert len(series.cells) <= 24
+    assert distribution(only(buffer)).count == 60
 
 
 def test_reset_starts_at_zero_and_handles_stay_valid(buffer: MetricBuffer) -> None:
-    cell = buffer.cell("wait_ms", None, "distribution")
-    assert cell is not None
-    buffer.record_in(cell, 5.0, "distribution")
+    series = buffer.find("wait_ms", None, "distribution")
+    assert series is not None
+    buffer.record_in(series, 5.0)
     buffer.reset()
-    buffer.record_in(cell, 5.0, "distribution")
+    buffer.record_in(series, 5.0)
     assert distribution(only(buffer)).count == 1
+
+
+@given(
+    st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=60),
+)
+def test_count_mean_and_deviation_are_those_of_the_values(values: list[float]) -> None:
+    buffer = MetricBuffer(
+        service="shop",
+        environment="test",
+        budget=SeriesBudget(5),
+        complaints=Complaints(logging.getLogger("test")),
+        unix_ns=lambda: NOW_NS,
+    )
+    for value in values:
+        buffer.record("wait_ms", value)
+    found = distribution(only(buffer))
+    scale = max(map(abs, values)) + 1
+    assert found.count == len(values)
+    assert found.sum == pytest.approx(sum(values), abs=1e-9 * scale * len(values))
+    mean = statistics.fmean(values)
+    squares = sum((value - mean) ** 2 for value in values)
+    assert found.sum_of_squared_deviation == pytest.approx(squares, rel=1e-6, abs=1e-9 * scale**2)

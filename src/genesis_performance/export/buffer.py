@@ -1,31 +1,39 @@
-"""Metrics recorded by name: distributions, counters and gauges, aggregated in memory.
+"""Metrics recorded by name: distributions, counters and gauges, aggregated in memory or in a file.
 
-Recording makes no system call and never raises; what can not be recorded is counted, and logged at most
-once a minute for each reason. A signal or a finaliser that records in the middle of recording is fine.
+Recording takes no lock, makes no system call and never raises; only the first value of a series in a thread
+may do the former two. What can not be recorded is counted, and logged at most once a minute for each reason.
+A signal or a finaliser that records in the middle of recording is fine.
 
-The values of a distribution go into fixed buckets (``BOUNDS``): count, sum and deviation are exact, a
-quantile is within 8 %, and values below 0.0001, negative ones too, share the first bucket.
+The values of a distribution go into fixed buckets (``BOUNDS``): count and sum are exact, a quantile is
+within 8 %, and values below 0.0001, negative ones too, share the first bucket.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import math
+import sys
 import threading
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from threading import get_ident
 
-from ..model.series import Distribution, Metric, MetricKind, Point, Series
+from ..model.series import Metric, Series
+from .blocks import COUNTER as COUNTER_CELL
+from .blocks import DISTRIBUTION as DISTRIBUTION_CELL
+from .blocks import GAUGE as GAUGE_CELL
+from .blocks import SeriesKey, SeriesText
 from .catalog import ENVIRONMENT, OVERFLOW, SERVICE, STANDARD, legal_name, unit_of
+from .cells import Cells
 from .labels import Labels, clean_labels
 from .limits import Complaints, SeriesBudget
+from .reading import Reader
+from .recorded import Cell, CounterCell, DistributionCell, GaugeCell, RecordedSeries
 from .redaction import redact
+from .region import Region, RegionFullError
+from .rendering import BOUNDS, metric_of, rendered
+from .totals import Totals, add_all
 
 log = logging.getLogger(__name__)
-
-BOUNDS = tuple(float(f"{10 ** (-4 + step / 16):.4g}") for step in range(12 * 16 + 1))
-"""16 buckets a decade, from 0.0001 to 100 million: 193 bounds, Cloud Monitoring takes 199."""
 
 LARGEST = 1e150
 """Beyond it the squares of a deviation overflow; no measurement is so large."""
@@ -33,112 +41,19 @@ LARGEST = 1e150
 MAX_METRICS = 500
 """Different names in one process; a project holds 10,000 (https://cloud.google.com/monitoring/quotas)."""
 
-LOCK_PATIENCE_S = 0.2
-"""A reader waits so long for a cell. Longer only when a signal handler interrupted the writer and waits for
-the reader: then it reads without the lock and may miss that one record."""
+MANY_THREADS = 8
+"""With cells of so many threads, one whose thread has ended is looked for before another is made."""
 
 MILLISECOND_NS = 1_000_000
 DISTRIBUTION, COUNTER, GAUGE = "distribution", "counter", "gauge"
 
-
-class Cell:
-    """One series: its lock, and what was recorded since the process started."""
-
-    __slots__ = ("labels", "lock", "metric")
-
-    def __init__(self, metric: Metric, labels: Labels) -> None:
-        self.metric = metric
-        self.labels = labels
-        self.lock = threading.RLock()  # re-entrant: a finaliser may record while this thread records
-
-    def record(self, value: float) -> None:
-        raise NotImplementedError
-
-    def read(self) -> float | Distribution | None:
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        raise NotImplementedError
-
-
-class DistributionCell(Cell):
-    __slots__ = ("_made", "counts", "mean", "squares", "total")
-
-    def __init__(self, metric: Metric, labels: Labels) -> None:
-        super().__init__(metric, labels)
-        self.clear()
-
-    def clear(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.total = 0
-        self.mean = self.squares = 0.0
-        self._made: tuple[int, Distribution] | None = None
-
-    def record(self, value: float) -> None:
-        index = bisect_right(BOUNDS, value)
-        with self.lock:
-            self.counts[index] += 1
-            self.total += 1
-            # Welford, Technometrics 1962: the deviation without a second pass, and without overflow of a sum.
-            step = value - self.mean
-            self.mean += step / self.total
-            self.squares += step * (value - self.mean)
-
-    def read(self) -> Distribution | None:
-        if not self.total:
-            return None
-        if self._made is None or self._made[0] != self.total:
-            counts = tuple(self.counts)
-            made = Distribution(
-                bounds=BOUNDS,
-                counts=counts,
-                sum=self.mean * self.total,
-                sum_of_squared_deviation=self.squares if math.isfinite(self.squares) else 0.0,
-            )
-            self._made = (self.total, made)
-        return self._made[1]
-
-
-class CounterCell(Cell):
-    __slots__ = ("total",)
-
-    def __init__(self, metric: Metric, labels: Labels) -> None:
-        super().__init__(metric, labels)
-        self.clear()
-
-    def clear(self) -> None:
-        self.total = 0.0
-
-    def record(self, value: float) -> None:
-        with self.lock:
-            self.total += value
-
-    def read(self) -> float:
-        return self.total
-
-
-class GaugeCell(Cell):
-    __slots__ = ("last",)
-
-    def __init__(self, metric: Metric, labels: Labels) -> None:
-        super().__init__(metric, labels)
-        self.clear()
-
-    def clear(self) -> None:
-        self.last: float | None = None
-
-    def record(self, value: float) -> None:
-        self.last = value
-
-    def read(self) -> float | None:
-        return self.last
-
-
-_CELLS: dict[str, tuple[type[Cell], MetricKind, str]] = {
-    DISTRIBUTION: (DistributionCell, MetricKind.CUMULATIVE, "DISTRIBUTION"),
-    COUNTER: (CounterCell, MetricKind.CUMULATIVE, "DOUBLE"),
-    GAUGE: (GaugeCell, MetricKind.GAUGE, "DOUBLE"),
+_CELLS: dict[str, tuple[type[CounterCell | GaugeCell | DistributionCell], int]] = {
+    DISTRIBUTION: (DistributionCell, DISTRIBUTION_CELL),
+    COUNTER: (CounterCell, COUNTER_CELL),
+    GAUGE: (GaugeCell, GAUGE_CELL),
 }
+
+__all__ = ["BOUNDS", "COUNTER", "DISTRIBUTION", "GAUGE", "MetricBuffer"]
 
 
 class MetricBuffer:
@@ -148,6 +63,7 @@ class MetricBuffer:
         service, environment: labels of every series that does not say its own.
         budget: of series; later label sets of a metric are recorded under the label value ``__other__``.
         unix_ns: the clock that the first point starts at.
+        cells: where values are kept; on the heap by default.
     """
 
     def __init__(
@@ -158,18 +74,33 @@ class MetricBuffer:
         budget: SeriesBudget,
         complaints: Complaints,
         unix_ns: Callable[[], int],
+        cells: Cells | None = None,
     ) -> None:
-        self.recorded = 0
+        self._store = cells or Cells(Region, complaints)
         self._fixed: Labels = ((ENVIRONMENT, environment), (SERVICE, service))
         self._budget = budget
         self._complaints = complaints
         self._unix_ns = unix_ns
-        self._start_unix_ns = unix_ns() - MILLISECOND_NS  # an interval must not be empty
         self._lock = threading.RLock()
         self._kinds: dict[str, str] = {}
         self._metrics: dict[str, Metric] = {}
-        self._cells: dict[tuple[str, Labels], Cell] = {}
-        self._aliases: dict[object, Cell] = {}  # as the caller wrote it -> cell
+        self._series: dict[tuple[str, Labels], RecordedSeries] = {}
+        self._aliases: dict[object, RecordedSeries] = {}  # as the caller wrote it -> series
+        self._readers: dict[Region, Reader] = {}
+
+    @property
+    def started(self) -> int:
+        """Series of this process."""
+        return len(self._series)
+
+    @property
+    def recorded(self) -> int:
+        """Values recorded by this process."""
+        return sum(
+            cell.records
+            for one in list(self._series.values())
+            for cell in (*list(one.cells.values()), *one.older)
+        )
 
     def record(
         self,
@@ -182,36 +113,42 @@ class MetricBuffer:
         """Record one value; never raises."""
         try:
             try:
-                cell = self._aliases[(kind, name, tuple(labels.items()) if labels else ())]
+                series = self._aliases[(kind, name, tuple(labels.items()) if labels else ())]
             except (KeyError, TypeError, AttributeError):
-                found = self.cell(name, labels, kind, unit)
+                found = self.find(name, labels, kind, unit)
                 if found is None:
                     return
-                cell = found
-            self.record_in(cell, value, kind)
+                series = found
+            self.record_in(series, value)
         except Exception as error:  # noqa: BLE001 - the host's request must go on
             self.count_failure(error)
 
-    def record_in(self, cell: Cell, value: float, kind: str) -> None:
-        """Record into a cell already found; the value is checked."""
+    def record_in(self, series: RecordedSeries, value: float) -> None:
+        """Record into a series already found; the value is checked."""
         if value.__class__ is not float:
-            checked = self._number(cell, value)
+            checked = self._number(series, value)
             if checked is None:
                 return
             value = checked
         if not -LARGEST < value < LARGEST:
-            self._refuse_value("value not finite", cell, value)
+            self._refuse_value("value not finite", series, value)
             return
-        if kind == COUNTER and value < 0:
-            self._refuse_value("counter can not fall", cell, value, "a counter takes 0 and more")
+        if value < 0 and series.kind == COUNTER:
+            self._refuse_value("counter can not fall", series, value, "a counter takes 0 and more")
             return
-        cell.record(value)
-        self.recorded += 1  # statistics: a lost count under free threading does no harm
+        try:
+            cell = series.cells[get_ident()]
+        except KeyError:
+            cell = self._new_cell(series, value)
+        try:
+            cell.record(value)
+        except RegionFullError:
+            self._renew(series, value)
 
-    def cell(
+    def find(
         self, name: str, labels: Mapping[str, str] | None, kind: str, unit: str | None = None
-    ) -> Cell | None:
-        """The cell of a series, made when it is new; None when the name can not be recorded."""
+    ) -> RecordedSeries | None:
+        """The series, made when it is new; None when the name can not be recorded."""
         metric = self._metric(name, kind, unit)
         if metric is None:
             return None
@@ -226,29 +163,26 @@ class MetricBuffer:
             )
             items = []
         clean = clean_labels(items, self._fixed, self._complaints, metric.name)
-        cell = self._find(metric, clean, kind)
+        series = self._find(metric, clean, kind)
         # Raw ids make ever new spellings: beyond the limit they are looked up the slow way each time.
         if len(self._aliases) < 4 * self._budget.max_series:
             with contextlib.suppress(TypeError):
-                self._aliases[(kind, name, tuple(items))] = cell
-        return cell
+                self._aliases[(kind, name, tuple(items))] = series
+        return series
+
+    def totals(self) -> Totals:
+        """What this process has recorded into its own memory."""
+        totals: Totals = {}
+        for region in (self._store.made, self._store.spare):
+            if region is not None:
+                reader = self._readers.get(region) or self._readers.setdefault(region, Reader())
+                add_all(totals, reader.of_region(region))
+        return totals
 
     def series(self, now_unix_ns: int) -> list[Series]:
         """Every series with one point at ``now_unix_ns``."""
-        start = self._start_unix_ns
-        made = []
-        for cell in list(self._cells.values()):
-            locked = cell.lock.acquire(timeout=LOCK_PATIENCE_S)
-            try:
-                value = cell.read()
-            finally:
-                if locked:
-                    cell.lock.release()
-            if value is not None:
-                since = None if cell.metric.kind is MetricKind.GAUGE else start
-                point = Point(end_unix_ns=now_unix_ns, value=value, start_unix_ns=since)
-                made.append(Series(metric=cell.metric, labels=cell.labels, points=(point,)))
-        return made
+        fixed = dict(self._fixed)
+        return rendered(self.totals(), now_unix_ns, service=fixed[SERVICE], environment=fixed[ENVIRONMENT])
 
     def name_service(self, service: str) -> None:
         """The service label of series that are made from now on and say none."""
@@ -260,7 +194,7 @@ class MetricBuffer:
         metric = self._metrics.get(name)
         if metric is None or self._kinds[name] != DISTRIBUTION:
             return None
-        labels = [cell_labels for cell_name, cell_labels in list(self._cells) if cell_name == name]
+        labels = [own for series_name, own in list(self._series) if series_name == name]
         return metric, frozenset(key for one in labels for key, _ in one)
 
     def count_failure(self, error: Exception) -> None:
@@ -270,11 +204,19 @@ class MetricBuffer:
     def reset(self) -> None:
         """Start at zero with fresh locks, as the child of a fork does; handles stay valid."""
         self._lock = threading.RLock()
-        self._start_unix_ns = self._unix_ns() - MILLISECOND_NS
-        self.recorded = 0
-        for cell in self._cells.values():
-            cell.lock = threading.RLock()
-            cell.clear()
+        self._store.restart()
+        self._readers.clear()
+        now = self._unix_ns()
+        for series in self._series.values():
+            series.text = series.text._replace(start_unix_ns=now - MILLISECOND_NS)
+            series.older.clear()
+            series.cells.clear()
+
+    def forget_handles(self) -> None:
+        """Have every handle ask again whether it may record."""
+        with self._lock:
+            for series in list(self._series.values()):
+                series.forget_threads()
 
     def _metric(self, name: str, kind: str, unit: str | None) -> Metric | None:
         legal = legal_name(redact(name)) if type(name) is str else ""
@@ -321,17 +263,16 @@ class MetricBuffer:
                 MAX_METRICS,
             )
             return None
-        _, metric_kind, value_type = _CELLS[kind]
-        metric = Metric(name=name, kind=metric_kind, value_type=value_type, unit=unit or unit_of(name))
+        metric = metric_of(SeriesKey(_CELLS[kind][1], name, ()), unit or unit_of(name))
         self._metrics[name] = metric
         self._kinds[name] = kind
         return metric
 
-    def _find(self, metric: Metric, labels: Labels, kind: str) -> Cell:
+    def _find(self, metric: Metric, labels: Labels, kind: str) -> RecordedSeries:
         with self._lock:
-            cell = self._cells.get((metric.name, labels))
-            if cell is not None:
-                return cell
+            series = self._series.get((metric.name, labels))
+            if series is not None:
+                return series
             if not self._budget.take():
                 self._complaints.add(
                     "series folded",
@@ -343,26 +284,52 @@ class MetricBuffer:
                 )
                 fixed = dict(self._fixed)
                 labels = tuple((key, fixed.get(key, OVERFLOW)) for key, _ in labels)
-                cell = self._cells.get((metric.name, labels))
-                if cell is not None:
-                    return cell
-            cell = self._cells[(metric.name, labels)] = _CELLS[kind][0](metric, labels)
-            return cell
+                series = self._series.get((metric.name, labels))
+                if series is not None:
+                    return series
+            start = self._unix_ns() - MILLISECOND_NS  # an interval must not be empty
+            text = SeriesText(SeriesKey(_CELLS[kind][1], metric.name, labels), metric.unit, start)
+            return self._series.setdefault((metric.name, labels), RecordedSeries(metric, kind, text))
 
-    def _number(self, cell: Cell, value: object) -> float | None:
+    def _new_cell(self, series: RecordedSeries, value: float) -> Cell:
+        """This thread's cell: one whose thread has ended, else a new one."""
+        with self._lock:
+            cells = series.cells
+            mine = get_ident()
+            if len(cells) >= MANY_THREADS:
+                running = sys._current_frames()
+                for thread in list(cells):
+                    if thread not in running:
+                        cell = cells.pop(thread, None)
+                        if cell is not None:
+                            return cells.setdefault(mine, cell)
+            made = _CELLS[series.kind][0](self._store, series.text, self._unix_ns, value)
+            return cells.setdefault(mine, made)
+
+    def _renew(self, series: RecordedSeries, value: float) -> None:
+        """Go on in a new cell: beside the old one there is no room for buckets that did not occur before."""
+        with self._lock:
+            made = _CELLS[series.kind][0](self._store, series.text, self._unix_ns, value, on_heap=True)
+            before = series.cells.get(get_ident())
+            if before is not None:
+                series.older.append(before)
+            series.cells[get_ident()] = made
+            made.record(value)
+
+    def _number(self, series: RecordedSeries, value: object) -> float | None:
         if not isinstance(value, bool | str | bytes | complex):
             try:
                 return float(value)  # type: ignore[arg-type]
             except (TypeError, ValueError):
                 pass
             except OverflowError:
-                self._refuse_value("value not finite", cell, value)
+                self._refuse_value("value not finite", series, value)
                 return None
-        self._refuse_value("value is no number", cell, value)
+        self._refuse_value("value is no number", series, value)
         return None
 
     def _refuse_value(
-        self, reason: str, cell: Cell, value: object, remedy: str = "give a finite number"
+        self, reason: str, series: RecordedSeries, value: object, remedy: str = "give a finite number"
     ) -> None:
         try:
             is_number = isinstance(value, float | int)  # a text may hold what no log should
@@ -370,7 +337,7 @@ class MetricBuffer:
         except Exception:  # noqa: BLE001 - also a repr of the host may fail
             shown = type(value).__name__
         self._complaints.add(
-            reason, "metric %s: the value %s is not recorded; %s", cell.metric.name, shown, remedy
+            reason, "metric %s: the value %s is not recorded; %s", series.metric.name, shown, remedy
         )
 
 

@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from ..model.series import Series
 from . import at_end
@@ -29,6 +30,7 @@ FIRST_EXPORT_S = 5.0
 
 SEND_TIMEOUT_S = 30.0  # of one periodic export
 FIRST_PAUSE_S = 0.2  # of a flush, before it tries again; doubled each time
+OTHERS_PAUSE_S = 0.05  # between two looks whether another process has sent
 MAX_REASONS = 20  # kept apart; an unbounded number of texts must not fill the memory
 
 
@@ -43,6 +45,25 @@ class ExportCounts:
     failures_in_a_row: int = 0
     last_error: str | None = None
     last_success_unix_ns: int | None = None
+
+
+class Turn(Protocol):
+    """Decides whether this process is the one that sends, where several share their series."""
+
+    def take(self) -> bool:
+        """Whether it is this process's turn; asked before each export."""
+
+    def request(self) -> int:
+        """Ask whoever sends to send what was recorded until now."""
+
+    def is_sent(self, mark: int) -> bool:
+        """Whether that has happened; ``mark`` is what ``request`` returned."""
+
+    def exported(self, is_complete: bool) -> None:
+        """Called after each export."""
+
+    def resign(self) -> None:
+        """Let another process send."""
 
 
 class _Flush:
@@ -63,6 +84,8 @@ class Exporter:
         open_sink: makes the sink; called in the thread, again after a fork.
         interval_s: between two exports.
         after_fork: called in the child of a fork before its exporter goes on.
+        turn: who of several processes sends; without it, this one.
+        pulse: called in the thread every ``pulse_s``; True asks for an export now.
     """
 
     def __init__(
@@ -73,12 +96,18 @@ class Exporter:
         interval_s: float,
         clock: Clock | None = None,
         after_fork: Callable[[], None] | None = None,
+        turn: Turn | None = None,
+        pulse: Callable[[], bool] | None = None,
+        pulse_s: float = 1.0,
     ) -> None:
         self.clock = clock or SystemClock()
         self._collect = collect
         self._open_sink = open_sink
         self._interval_s = interval_s
         self._after_fork = after_fork
+        self._turn = turn
+        self._pulse = pulse
+        self._pulse_s = pulse_s
         self._tick: tuple[float, Callable[[], object]] | None = None
         self.is_closed = False
         self._fresh()
@@ -136,10 +165,7 @@ class Exporter:
         thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(0.5)
-        with self._sink_lock:
-            sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.close()
+        self._close_sink()
         return complete
 
     def begin_flush(self, timeout_s: float, *, final: bool) -> _Flush:
@@ -181,9 +207,11 @@ class Exporter:
         clock = self.clock
         pid = os.getpid()
         export_at = clock.monotonic() + min(FIRST_EXPORT_S, self._interval_s)
-        tick_at = clock.monotonic()
+        tick_at = pulse_at = clock.monotonic()
         while os.getpid() == pid:
             wait_until = export_at if self._tick is None else min(export_at, tick_at)
+            if self._pulse is not None:
+                wait_until = min(wait_until, pulse_at)
             clock.wait(self._wake, max(wait_until - clock.monotonic(), 0.0))
             self._wake.clear()
             with self._lock:
@@ -191,22 +219,34 @@ class Exporter:
             for flush in flushes:
                 self._serve(flush)
             now = clock.monotonic()
-            if now >= export_at and not flushes:
+            wanted = False
+            if self._pulse is not None and now >= pulse_at:
+                pulse_at = now + self._pulse_s
+                wanted = self._call_pulse(self._pulse)
+            if (now >= export_at or wanted) and not flushes and self._may_export():
                 self._export(SEND_TIMEOUT_S, final=False)
-            if now >= export_at or flushes:
+            if now >= export_at or flushes or wanted:
                 export_at = now + self._interval_s
             if self._tick is not None and now >= tick_at:
                 tick_at = now + self._tick[0]
-                self._call_tick(self._tick[1])
+                if self._may_export():
+                    self._call_tick(self._tick[1])
             if self.is_closed and not self._flushes:
                 return
 
     def _serve(self, flush: _Flush) -> None:
         pause_s = FIRST_PAUSE_S
         final = flush.final
+        mark = self._turn.request() if self._turn is not None else 0
         try:
             while True:
                 left_s = flush.ends - self.clock.monotonic()
+                if self._turn is not None and not self._may_export():
+                    flush.is_complete = self._turn.is_sent(mark)
+                    if flush.is_complete or left_s <= 0:
+                        return
+                    self.clock.wait(threading.Event(), OTHERS_PAUSE_S)
+                    continue
                 result = self._export(max(left_s, 0.1), final=final)
                 if result is not None and result.is_complete:
                     flush.is_complete = True
@@ -220,19 +260,34 @@ class Exporter:
                 self.clock.wait(threading.Event(), wait_s)
                 pause_s *= 2
         finally:
+            if flush.final and self._turn is not None:
+                # Who ends with us and recorded after that export, sends it.
+                self._turn.resign()
+                self._close_sink()
             flush.done.set()
+
+    def _may_export(self) -> bool:
+        return self._turn is None or self._turn.take()
+
+    def _close_sink(self) -> None:
+        with self._sink_lock:
+            sink, self._sink = self._sink, None
+        if sink is not None:
+            sink.close()
 
     def _export(self, timeout_s: float, *, final: bool) -> WriteResult | None:
         """One export; None when it failed as a whole."""
         try:
             series = self._collect(self.clock.unix_ns())
-            if not series:
-                return WriteResult()
-            result = self.sink().write(series, timeout_s=timeout_s, final=final)
+            result = WriteResult()
+            if series:
+                result = self.sink().write(series, timeout_s=timeout_s, final=final)
         except Exception as error:  # noqa: BLE001 - the thread must live on
             self._count_failure(f"{type(error).__name__}: {error}")
             return None
         self._count(result)
+        if self._turn is not None:
+            self._turn.exported(result.is_complete)
         return result
 
     def _count(self, result: WriteResult) -> None:
@@ -265,6 +320,13 @@ class Exporter:
             "metrics could not be exported, recording goes on and the next export catches up: %s",
             error,
         )
+
+    def _call_pulse(self, pulse: Callable[[], bool]) -> bool:
+        try:
+            return pulse()
+        except Exception as error:  # noqa: BLE001 - the thread must live on
+            self._complaints.add("pulse", "metrics could not be kept: %s: %s", type(error).__name__, error)
+            return False
 
     def _call_tick(self, tick: Callable[[], object]) -> None:
         try:

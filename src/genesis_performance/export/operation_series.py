@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable
 
 from ..model.operation import OVERFLOW_NAME, OperationSnapshot
 from ..model.series import Distribution, Point, Series
-from ..stats.histogram import bucket_middle, difference, explicit_buckets
+from ..stats.histogram import difference
 from .catalog import (
     ENVIRONMENT,
     OPERATION,
@@ -21,14 +21,14 @@ from .catalog import (
     STATUS_ERROR,
     STATUS_OK,
 )
+from .cells import MILLISECOND_NS, SERIES_PER_OPERATION, OperationMemory
 from .labels import Labels, clean_labels
 from .limits import Complaints, SeriesBudget
 from .redaction import redact
+from .rendering import durations
+from .totals import OperationTotal
 
 Key = tuple[str, Labels]
-
-SERIES_PER_OPERATION = 3  # duration, count ok, count error
-MILLISECOND_NS = 1_000_000
 
 
 class _Total:
@@ -53,17 +53,7 @@ class _Total:
 
     def distribution(self) -> Distribution:
         if self._distribution is None:
-            bounds, counts = explicit_buckets(self.buckets)
-            mean_ms = self.sum_ns / 1e6 / max(self.ok + self.errors, 1)
-            self._distribution = Distribution(
-                bounds=bounds,
-                counts=counts,
-                sum=self.sum_ns / 1e6,
-                sum_of_squared_deviation=sum(
-                    count * (bucket_middle(index) / 1e6 - mean_ms) ** 2
-                    for index, count in self.buckets.items()
-                ),
-            )
+            self._distribution = durations(OperationTotal(self.buckets, self.errors, self.sum_ns))
         return self._distribution
 
 
@@ -120,6 +110,17 @@ class OperationSeries:
                 sorted((*(item for item in total.labels if item[0] != SERVICE), (SERVICE, service)))
             )
             self._totals[(name, total.labels)] = total
+
+    def copy_to(self, memory: OperationMemory) -> None:
+        """Keep every total where it survives this process."""
+        for (name, _), total in self._totals.items():
+            memory.copy(
+                name,
+                total.labels,
+                errors=total.errors,
+                sum_ns=total.sum_ns,
+                buckets=total.buckets,
+            )
 
     def series(self, now_unix_ns: int) -> list[Series]:
         """Every operation so far, with one point each at ``now_unix_ns``."""

@@ -7,7 +7,9 @@ import os
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 GENERIC_TASK = "generic_task"
 """The resource of Google's own OpenTelemetry exporters for code that is no virtual machine and no pod;
@@ -18,11 +20,28 @@ _started_ns = time.time_ns()
 _number = itertools.count()
 
 
+_given: ContextVar[str | None] = ContextVar("task_id", default=None)
+
+
+@contextmanager
+def acting_as(task: str) -> Iterator[None]:
+    """Open sinks that write series of this task, whichever process continues them."""
+    token = _given.set(task)
+    try:
+        yield
+    finally:
+        _given.reset(token)
+
+
 def task_id() -> str:
     """A text that no other process and no other exporter of this one has.
 
     Host and pid do not tell containers apart (every one is ``localhost``, pid 1), so the time is in it too.
+    Where processes share a folder, it is the folder's: see ``acting_as``.
     """
+    given = _given.get()
+    if given is not None:
+        return given
     text = f"{socket.gethostname()[:60]}-{os.getpid()}-{_started_ns:x}"
     number = next(_number)
     return f"{text}-{number}" if number else text

@@ -1,10 +1,18 @@
-"""Bound handles: one series looked up once, for code that records often."""
+"""Bound handles: one series looked up once, for code that records often.
+
+Where nothing is unusual a record is a look into the series' table of cells, and a few additions: no lock, no
+system call. Everything else, also a monitor that was closed or a process that forked, empties that table.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from threading import get_ident
 
-from ..export.buffer import COUNTER, DISTRIBUTION, GAUGE, Cell, MetricBuffer
+from ..export.blocks import RECORDS, TOTAL
+from ..export.buffer import COUNTER, DISTRIBUTION, GAUGE, LARGEST, MetricBuffer
+from ..export.recorded import Cell, RecordedSeries
+from ..export.region import RegionFullError
 
 Labels = Mapping[str, str] | None
 
@@ -13,6 +21,7 @@ class _Handle:
     """A series of a buffer. Recording never raises; a series that can not be is counted at each record."""
 
     KIND = DISTRIBUTION
+    __slots__ = ("_buffer", "_cells", "_find_buffer", "_labels", "_name", "_series", "_unit")
 
     def __init__(
         self, buffer: Callable[[], MetricBuffer | None], name: str, labels: Labels, unit: str | None
@@ -22,18 +31,20 @@ class _Handle:
         self._labels = dict(labels) if labels else None
         self._unit = unit
         self._buffer: MetricBuffer | None = None
-        self._cell: Cell | None = None
+        self._series: RecordedSeries | None = None
+        self._cells: dict[int, Cell] = {}
 
     def _record(self, value: float) -> None:
         try:
             buffer = self._find_buffer()
             if buffer is None:
                 return
-            if self._cell is None or buffer is not self._buffer:
-                self._cell = buffer.cell(self._name, self._labels, self.KIND, self._unit)
+            if self._series is None or buffer is not self._buffer:
+                self._series = buffer.find(self._name, self._labels, self.KIND, self._unit)
                 self._buffer = buffer
-            if self._cell is not None:
-                buffer.record_in(self._cell, value, self.KIND)
+            if self._series is not None:
+                buffer.record_in(self._series, value)
+                self._cells = self._series.cells
         except Exception as error:  # noqa: BLE001 - the host's request must go on
             if self._buffer is not None:
                 self._buffer.count_failure(error)
@@ -42,8 +53,18 @@ class _Handle:
 class Distribution(_Handle):
     """Values whose quantiles matter: durations, sizes."""
 
+    __slots__ = ()
+
     def record(self, value: float) -> None:
         """Add one value."""
+        if value.__class__ is float and -LARGEST < value < LARGEST:
+            cell = self._cells.get(get_ident())
+            if cell is not None:
+                try:
+                    cell.record(value)
+                except RegionFullError:  # nothing was added yet
+                    self._record(value)
+                return
         self._record(value)
 
 
@@ -51,9 +72,18 @@ class Counter(_Handle):
     """Something that only grows."""
 
     KIND = COUNTER
+    __slots__ = ()
 
     def add(self, value: float = 1) -> None:
         """Count ``value`` more; a negative one is refused and counted."""
+        kind = value.__class__
+        if (kind is int or kind is float) and 0 <= value < LARGEST:
+            cell = self._cells.get(get_ident())
+            if cell is not None:
+                floats = cell.floats
+                floats[TOTAL] += value
+                floats[RECORDS] += 1.0
+                return
         self._record(value)
 
 
@@ -61,7 +91,13 @@ class Gauge(_Handle):
     """Something that has a value at any time: a queue's length."""
 
     KIND = GAUGE
+    __slots__ = ()
 
     def set(self, value: float) -> None:
         """Say what the value is now."""
+        if value.__class__ is float and -LARGEST < value < LARGEST:
+            cell = self._cells.get(get_ident())
+            if cell is not None:
+                cell.record(value)
+                return
         self._record(value)

@@ -36,6 +36,22 @@ ADJUSTED = frozenset(
 """Reasons for which a value is kept under another name, label or series."""
 
 
+KEPT = frozenset(
+    {
+        "buffer full",
+        "damaged file",
+        "file removed",
+        "folder",
+        "foreign file",
+        "no file",
+        "no folder",
+        "pulse",
+        "totals damaged",
+    }
+)
+"""Reasons for which values do not survive a kill, or did not."""
+
+
 class MonitorHealth(TypedDict):
     """Counts since the process started."""
 
@@ -51,6 +67,13 @@ class MonitorHealth(TypedDict):
     export_failures: int
     last_error: str | None
     last_success_age_s: float | None  # None: nothing was exported yet
+    buffer: str  # "mapped", or "heap": lost with the process
+    buffer_problems: dict[str, int]  # what went wrong with the files -> times
+    buffer_files: int  # of all processes that share the series
+    buffer_bytes: int
+    buffer_lost: dict[str, int]  # what was found damaged, since the folder was made
+    is_writer: bool  # whether this process sends; of those that share their series, one does
+    writer_pid: int | None  # None: nobody at the moment
     store_failures: int  # incidents that could not be kept in the history store
     alerts: int
 
@@ -68,6 +91,7 @@ def of(
     age_s = None
     if pipeline is not None and counts.last_success_unix_ns is not None:
         age_s = max((pipeline.clock.unix_ns() - counts.last_success_unix_ns) / 1e9, 0.0)
+    shared = pipeline.shared_health() if pipeline is not None else None
     return MonitorHealth(
         project=project,
         sink=pipeline.sink_name if pipeline is not None else "",
@@ -81,6 +105,13 @@ def of(
         export_failures=counts.failures,
         last_error=counts.last_error,
         last_success_age_s=age_s,
+        buffer="heap" if shared is None else "mapped",
+        buffer_problems={reason: count for reason, count in complaints.items() if reason in KEPT},
+        buffer_files=shared.files if shared is not None else 0,
+        buffer_bytes=shared.bytes if shared is not None else 0,
+        buffer_lost=dict(shared.lost) if shared is not None else {},
+        is_writer=pipeline.is_writer if pipeline is not None else False,
+        writer_pid=(shared.writer_pid or None) if shared is not None else None,
         store_failures=store_failures,
         alerts=alerts,
     )

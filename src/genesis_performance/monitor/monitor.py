@@ -227,7 +227,7 @@ class PerformanceMonitor:
         """Export now and wait; True when nothing is left to send."""
         if self._is_closed:
             return True
-        return self._open().exporter.flush(timeout_s)
+        return self._open().flush(timeout_s)
 
     def close(self, timeout_s: float = 5.0) -> bool:
         """Flush and stop; True when nothing was left to send. A second call does nothing."""

@@ -1,11 +1,12 @@
 """What all monitors of one process share that send to the same place: buffer, operations, exporter.
 
 Two monitors with the same project, prefix, service and environment are one writer: two would send every
-operation twice and be refused.
+operation twice and be refused. All processes with that destination share a folder, and one of them sends.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import threading
@@ -17,20 +18,35 @@ from typing import Protocol
 from ..config import settings
 from ..export.buffer import MetricBuffer
 from ..export.catalog import ENVIRONMENT, SERVICE
+from ..export.cells import Cells, OperationMemory
 from ..export.clock import Clock, SystemClock
 from ..export.exporter import Exporter
 from ..export.limits import Complaints, SeriesBudget
+from ..export.mapped_file import MappedFile
 from ..export.opening import check_sink_name, open_sink
 from ..export.operation_series import OperationSeries
+from ..export.place import shared_folder
 from ..export.process_series import ProcessSeries
+from ..export.reading import Reader
+from ..export.region import Region
+from ..export.rendering import rendered
+from ..export.resource import acting_as, task_id
+from ..export.sharing import SharedFolder, SharedHealth
 from ..export.sink import Sink
+from ..export.totals import Totals, add_all
+from ..export.writer import Writer
 from ..model.operation import OperationSnapshot
 from ..model.series import Series
-from ..operations import recorders
+from ..operations import recorders, stop_using, use_memory
 
 log = logging.getLogger(__name__)
 
 DEFAULT_SERVICE = "default"
+
+TIDY_EVERY = 10
+"""Pulses between two looks for threads that have ended."""
+
+NO_LIMIT = 1 << 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +71,16 @@ class Pipeline:
 
     Args:
         sink: written to instead of the one that ``destination`` names.
+        is_shared: keep what is recorded in the folder of the destination's processes, if the settings do.
     """
 
     def __init__(
-        self, destination: Destination, *, sink: Sink | None = None, clock: Clock | None = None
+        self,
+        destination: Destination,
+        *,
+        sink: Sink | None = None,
+        clock: Clock | None = None,
+        is_shared: bool = False,
     ) -> None:
         section = settings().monitoring
         self.destination = destination
@@ -70,19 +92,40 @@ class Pipeline:
         self.complaints = Complaints(log, clock=self.clock.monotonic)
         self.budget = SeriesBudget(section.max_series)
         self.service = destination.service or DEFAULT_SERVICE
+        self.cells = Cells(self._new_region, self.complaints)
         self.buffer = MetricBuffer(
             service=self.service,
             environment=destination.environment,
             budget=self.budget,
             complaints=self.complaints,
             unix_ns=self.clock.unix_ns,
+            cells=self.cells,
+        )
+        self._shared = self._folder() if is_shared and section.buffer == "mapped" else None
+        self.writer: Writer | None = None
+        if self._shared is not None:
+            self.writer = Writer(
+                self._shared,
+                self.cells,
+                complaints=self.complaints,
+                clock=self.clock,
+                max_series=section.max_series,
+            )
+        self._memory = OperationMemory(
+            self.cells, budget=self.budget, complaints=self.complaints, unix_ns=self.clock.unix_ns
         )
         self._operations = OperationSeries(
             service=self.service,
             environment=destination.environment,
-            budget=self.budget,
+            # In a shared folder their cells are what counts against the budget.
+            budget=SeriesBudget(NO_LIMIT) if self._shared else self.budget,
             complaints=self.complaints,
         )
+        self._has_memory = False  # the recorders' cells are ours
+        self._staying: list[Callable[[], list[OperationSnapshot]]] = []
+        self._pulses = 0
+        self._own: Exporter | None = None  # of what is on the heap although there is a folder
+        self._own_readers: dict[Region, Reader] = {}
         self._process: ProcessSeries | None = None
         self._given_sink = sink
         self._lock = threading.RLock()
@@ -94,7 +137,13 @@ class Pipeline:
             interval_s=section.write_interval_s,
             clock=self.clock,
             after_fork=self._after_fork,
+            turn=self.writer,
+            pulse=self._pulse if self.writer is not None else None,
+            pulse_s=section.buffer_sync_s,
         )
+        if self.writer is not None:
+            self._has_memory = use_memory(self._memory, self._staying.append)
+            self._keep_operations()
 
     def name_service(self, service: str) -> None:
         """Take the name of the first alert's service, where the monitor was given none."""
@@ -105,10 +154,121 @@ class Pipeline:
                 self._operations.rename_service(service)
 
     def observe(self, now_unix_ns: int) -> list[Series]:
-        """Operations and recorded metrics as they are now."""
+        """Operations and recorded metrics as they are now; of all processes, since this one began."""
         with self._lock:
+            if self.writer is None:
+                self._operations.update(self._snapshots())
+                return [*self._operations.series(now_unix_ns), *self.buffer.series(now_unix_ns)]
+            self._keep_operations()
+            try:
+                seen = self.writer.observed(now_unix_ns, **self._labels())
+            except OSError as error:
+                self.complaints.add("folder", "the metrics of other processes can not be read: %s", error)
+                seen = []
+            return [*seen, *self._on_the_heap(now_unix_ns)]
+
+    def flush(self, timeout_s: float) -> bool:
+        """Export now and wait; True when nothing is left to send."""
+        complete = self.exporter.flush(timeout_s)
+        return complete if self._own is None else self._own.flush(timeout_s) and complete
+
+    def close(self, timeout_s: float) -> bool:
+        """Flush and stop; True when nothing was left to send."""
+        if self.writer is None or self._shared is None:
+            return self.exporter.close(timeout_s)
+        self._keep_operations()
+        complete = self.exporter.close(timeout_s)
+        if self._own is not None:
+            complete = self._own.close(timeout_s) and complete
+        stop_using(self._memory)
+        made = self.cells.made
+        if isinstance(made, MappedFile):
+            made.close()
+        if complete and self.writer.take():
+            with self._lock, contextlib.suppress(OSError):
+                self._shared.merged()
+                self._shared.fold(acknowledged=True)
+        self.writer.resign()
+        return complete
+
+    def shared_health(self) -> SharedHealth | None:
+        """What is known of the folder, None where there is none."""
+        return self._shared.health() if self._shared is not None else None
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process sends."""
+        return self._shared is None or self._shared.leads
+
+    def _labels(self) -> dict[str, str]:
+        return {"service": self.service, "environment": self.destination.environment}
+
+    def _folder(self) -> SharedFolder | None:
+        """The folder of the destination; None where it can not be used, then everything is on the heap."""
+        to = self.destination
+        path = shared_folder(
+            settings().monitoring.buffer_dir,
+            service=self.service,
+            destination=(to.project, to.prefix, to.service, to.environment, to.sink),
+        )
+        try:
+            return SharedFolder(path, self.complaints, new_task_id=task_id())
+        except OSError as error:
+            self.complaints.add(
+                "no folder", "metrics are kept on the heap, where a kill loses them: %s", error
+            )
+            return None
+
+    def _new_region(self) -> Region:
+        if self._shared is not None:
+            try:
+                return self._shared.new_file()
+            except OSError as error:
+                self.complaints.add(
+                    "no file", "metrics are kept on the heap, where a kill loses them: %s", error
+                )
+        return Region()
+
+    def _pulse(self) -> bool:
+        """Every second: let no more than that depend on the machine; whether others wait for an export."""
+        assert self.writer is not None
+        with self._lock:
+            self._pulses += 1
+            if self._pulses % TIDY_EVERY == 0:
+                for _ in self._snapshots():  # recorders let go of ended threads when they are read
+                    pass
+            self._keep_operations()
+            self._memory.tidy()
+        made = self.cells.made
+        if isinstance(made, MappedFile):
+            made.sync()
+        if self._own is None and self.cells.on_the_heap():
+            self._own = Exporter(
+                self._on_the_heap,
+                self._open_own_sink,
+                interval_s=settings().monitoring.write_interval_s,
+                clock=self.clock,
+            )
+        if self._own is not None:
+            self._own.start()
+        self.writer.take()
+        return self.writer.is_wanted()
+
+    def _keep_operations(self) -> None:
+        """Copy what recorders count on the heap to where it survives this process."""
+        if not self._has_memory:
             self._operations.update(self._snapshots())
-            return [*self._operations.series(now_unix_ns), *self.buffer.series(now_unix_ns)]
+        elif self._staying:
+            self._operations.update((index, read()) for index, read in enumerate(self._staying))
+        self._operations.copy_to(self._memory)
+
+    def _on_the_heap(self, now_unix_ns: int) -> list[Series]:
+        """What no other process can read, so that it is sent by this one for itself."""
+        totals: Totals = {}
+        for region in self.cells.on_the_heap():
+            reader = self._own_readers.setdefault(region, Reader())
+            add_all(totals, reader.of_region(region))
+        return rendered(totals, now_unix_ns, service=self.service, environment=self.destination.environment)
 
     def _snapshots(self) -> Iterator[tuple[int, list[OperationSnapshot]]]:
         for recorder in recorders():
@@ -136,12 +296,18 @@ class Pipeline:
             look()
 
     def _collect(self, now_unix_ns: int) -> Sequence[Series]:
-        # A clock that is set back a little must not date a point before the one already sent.
-        now_unix_ns = self._newest_ns = max(now_unix_ns, self._newest_ns + 1)
-        series = self.observe(now_unix_ns)
+        if self.writer is None:
+            # A clock that is set back a little must not date a point before the one already sent.
+            now_unix_ns = self._newest_ns = max(now_unix_ns, self._newest_ns + 1)
+            series = self.observe(now_unix_ns)
+        else:
+            with self._lock:
+                self._keep_operations()
+                now_unix_ns, series = self.writer.collect(now_unix_ns, **self._labels())
         if self._process is None:
             labels = ((ENVIRONMENT, self.destination.environment), (SERVICE, self.service))
-            self._process = ProcessSeries(labels, monotonic=self.clock.monotonic)
+            pids = self._shared.pids if self._shared is not None else None
+            self._process = ProcessSeries(labels, monotonic=self.clock.monotonic, pids=pids)
         try:
             return [*series, *self._process.series(now_unix_ns)]
         except Exception as error:  # noqa: BLE001 - a sandbox without /proc still has operations
@@ -149,6 +315,12 @@ class Pipeline:
             return series
 
     def _open_sink(self) -> Sink:
+        if self._shared is None or not self._shared.leads:
+            return self._open_own_sink()
+        with acting_as(self._shared.folded.task_id):
+            return self._open_own_sink()
+
+    def _open_own_sink(self) -> Sink:
         if self._given_sink is not None:
             self.sink_name = type(self._given_sink).__name__
             return self._given_sink
@@ -177,11 +349,26 @@ class Pipeline:
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
         self.budget.after_fork_in_child()
+        self._own = None
+        self._own_readers.clear()
+        self._staying.clear()
+        if self._shared is not None and self.writer is not None:
+            self._forget_parent(self._shared)
+            self.writer.after_fork_in_child()
         self.buffer.reset()
+        self._memory.restart()
         self._operations.reset()
         self._process = None
         for one in list(self._forked):
             one.after_fork_in_child()
+
+    def _forget_parent(self, shared: SharedFolder) -> None:
+        """The file and the locks are the parent's: close this process's copies of them."""
+        made = self.cells.made
+        if isinstance(made, MappedFile):
+            made.close()
+        shared.after_fork_in_child()
+        self.budget.used = self.buffer.started
 
 
 _SINK_NAMES = {"CloudMonitoringSink": "cloud_monitoring", "MemorySink": "memory", "NoSink": "none"}
@@ -205,7 +392,7 @@ def join(destination: Destination, *, sink: Sink | None = None, clock: Clock | N
     with _lock:
         pipeline_or_none = _pipelines.get(destination)
         if pipeline_or_none is None or pipeline_or_none.exporter.is_closed:
-            pipeline_or_none = _pipelines[destination] = Pipeline(destination)
+            pipeline_or_none = _pipelines[destination] = Pipeline(destination, is_shared=True)
         pipeline_or_none.users += 1
         return pipeline_or_none
 
@@ -215,7 +402,8 @@ def leave(pipeline: Pipeline, timeout_s: float) -> bool:
     with _lock:
         pipeline.users -= 1
         last = pipeline.users <= 0
-    return pipeline.exporter.close(timeout_s) if last else pipeline.exporter.flush(timeout_s)
+    pipeline.buffer.forget_handles()
+    return pipeline.close(timeout_s) if last else pipeline.flush(timeout_s)
 
 
 def _after_fork_in_child() -> None:

@@ -5,7 +5,7 @@ from .current import current_operation, note_call
 from .decorated import recorded
 from .execution import Execution, NullExecution
 from .recorder import Recorder
-from .registry import recorders, register
+from .registry import recorders, register, stop_using, use_memory
 
 __all__ = [
     "CORE",
@@ -17,4 +17,6 @@ __all__ = [
     "recorded",
     "recorders",
     "register",
+    "stop_using",
+    "use_memory",
 ]

@@ -1,0 +1,31 @@
+"""Which folder the processes of one service share."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import re
+import tempfile
+from pathlib import Path
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
+
+
+def shared_folder(base: str | None, *, service: str, destination: tuple[str | None, ...]) -> Path:
+    """The folder for series of this service to this destination.
+
+    Args:
+        base: ``monitoring.buffer_dir``; by default a folder of the user's own below the temporary one.
+        destination: whatever tells two destinations apart.
+    """
+    root = Path(base) if base else Path(tempfile.gettempdir()) / f"genesis-performance-{_user()}"
+    key = hashlib.blake2b(repr(destination).encode(), digest_size=6).hexdigest()
+    return root / f"{_NOT_IN_A_NAME.sub('_', service)[:60]}-{key}"
+
+
+def _user() -> str:
+    try:
+        return str(os.geteuid())
+    except AttributeError:  # not a Unix
+        return getpass.getuser()

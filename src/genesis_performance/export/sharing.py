@@ -1,0 +1,425 @@
+"""The folder that all processes of one service share: who of them sends, and all their values together.
+
+Who holds the lock ``writer`` sends. Everybody may read. Only the writer changes ``totals`` and removes files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import logging
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from .blocks import GAUGE
+from .folded import DamagedError, Folded, load, save, set_aside
+from .limits import Complaints
+from .mapped_file import SUFFIX, UNNAMED, MappedFile, ReadFile, files
+from .reading import Reader
+from .totals import Totals, add_all
+
+log = logging.getLogger(__name__)
+
+LOCK_NAME, DAMAGED = "writer", ".damaged"
+MOST_DEAD = 64
+"""So many files of ended processes wait for an acknowledgement; more are folded without it."""
+
+MOST_DAMAGED = 8  # kept for who wants to look into them
+
+_SENT_NS, _NEWEST_NS, _PID = range(3)  # words of the lock's file
+
+
+@dataclass(frozen=True, slots=True)
+class SharedHealth:
+    """What is known of the folder."""
+
+    folder: str
+    writer_pid: int  # 0: there is none at the moment
+    files: int
+    bytes: int
+    lost: dict[str, int]
+
+
+class _Seen:
+    """One file, and what was read of it last."""
+
+    __slots__ = ("file", "is_dead", "reader", "totals")
+
+    def __init__(self, file: ReadFile) -> None:
+        self.file = file
+        self.reader = Reader()
+        self.is_dead = False
+        self.totals: Totals | None = None
+
+
+class SharedFolder:
+    """One process's view of the folder.
+
+    Raises:
+        OSError: it can not be made, or belongs to somebody else.
+    """
+
+    def __init__(self, folder: Path, complaints: Complaints, *, new_task_id: str) -> None:
+        self.path = folder
+        self._complaints = complaints
+        self._new_task_id = new_task_id
+        _make(folder)
+        self._fresh()
+
+    def _fresh(self) -> None:
+        self._lock_fd = -1
+        self._seen: dict[str, _Seen] = {}
+        self._folded: Folded | None = None  # while this process is the writer
+        self._merged_dead: list[str] = []
+
+    def new_file(self) -> MappedFile:
+        """A file for what this process records.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        _make(self.path)
+        return MappedFile(self.path)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the writer."""
+        return self._folded is not None
+
+    @property
+    def folded(self) -> Folded:
+        """What the writer knows; changed in place, then kept with ``keep``."""
+        assert self._folded is not None
+        return self._folded
+
+    def try_lead(self) -> bool:
+        """Become the writer unless another process is; True when this process is it.
+
+        Raises:
+            OSError: the folder can not be used.
+        """
+        if self._folded is not None and self._still_ours():
+            return True
+        self.resign()
+        fd = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return False
+        except BaseException:
+            os.close(fd)
+            raise
+        self._lock_fd = fd
+        try:
+            self._folded = self._loaded()
+            self._write(_SENT_NS, 0)  # the clock of an earlier boot says nothing
+            self._write(_PID, os.getpid())
+        except BaseException:
+            self.resign()
+            raise
+        return True
+
+    def resign(self) -> None:
+        """Let another process send."""
+        fd, self._lock_fd = self._lock_fd, -1
+        if fd >= 0:
+            with contextlib.suppress(OSError):
+                os.pwrite(fd, bytes(8), _PID * 8)
+            os.close(fd)
+        for seen in self._seen.values():
+            seen.file.close()
+        self._seen.clear()
+        self._folded = None
+        self._merged_dead = []
+
+    def after_fork_in_child(self) -> None:
+        """The lock and the files are the parent's; only this process's copies are closed."""
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+        for seen in self._seen.values():
+            seen.file.forget()
+        self._fresh()
+
+    # ---- what the writer tells the others
+
+    def sent(self, began_ns: int, newest_unix_ns: int) -> None:
+        """What was recorded until ``began_ns`` (monotonic clock) has been acknowledged."""
+        self._write(_SENT_NS, began_ns)
+        self._write(_NEWEST_NS, newest_unix_ns)
+
+    def date(self, newest_unix_ns: int) -> None:
+        """A point with this end time is on its way; no later one may be older."""
+        self._write(_NEWEST_NS, newest_unix_ns)
+
+    def sent_ns(self) -> int:
+        """Until when (monotonic clock) what was recorded has been acknowledged; 0 when that is not known."""
+        return self._words()[_SENT_NS]
+
+    def newest_unix_ns(self) -> int:
+        """End time of the newest point that anybody sent."""
+        return self._words()[_NEWEST_NS]
+
+    def wanted_ns(self) -> int:
+        """The latest time that some process wants to be sent until."""
+        return max((seen.file.wanted_ns() for seen in self._seen.values() if not seen.is_dead), default=0)
+
+    def look(self) -> None:
+        """See which files there are now, so that ``wanted_ns`` knows all of them."""
+        for _ in self._current():
+            pass
+
+    # ---- all values together
+
+    def merged(self, *, without: str = "") -> Totals:
+        """What all processes have recorded, those that ended too.
+
+        Args:
+            without: name of a file that is left out.
+
+        Raises:
+            OSError: the folder can not be read.
+        """
+        if self._folded is not None:
+            return self._added_up(self._folded, leading=True, without=without)
+        for _ in range(10):
+            before = _stamp(self.path)
+            try:
+                folded = load(self.path) or Folded("")
+            except DamagedError:
+                folded = Folded("")
+            totals = self._added_up(folded, leading=False, without=without)
+            if _stamp(self.path) == before:
+                break
+        for seen in self._seen.values():
+            seen.file.close()
+        self._seen.clear()
+        return totals
+
+    def keep(self) -> None:
+        """Write what the writer knows.
+
+        Raises:
+            OSError: the disk is full or read-only.
+        """
+        folded = self.folded
+        folded.files = {name for name in folded.files if (self.path / name).exists()}
+        save(self.path, folded)
+
+    def fold(self, *, acknowledged: bool) -> None:
+        """Take the ended processes' files into the sums, once an export with their values was acknowledged.
+
+        Raises:
+            OSError: the sums could not be written; the files stay.
+        """
+        dead, self._merged_dead = self._merged_dead, []
+        if not dead or not (acknowledged or len(dead) > MOST_DEAD):
+            return
+        folded = self.folded
+        taken = Folded(folded.task_id, {}, set(folded.files), folded.starts, dict(folded.lost))
+        add_all(taken.totals, folded.totals)
+        for name in dead:
+            seen = self._seen[name]
+            # The last value of a gauge has been sent; it is not the value any more.
+            add_all(taken.totals, {k: v for k, v in (seen.totals or {}).items() if k.kind != GAUGE})
+            taken.files.add(name)
+            if seen.reader.damaged:
+                _count(taken.lost, "damaged blocks", seen.reader.damaged)
+        save(self.path, taken)
+        self._folded = taken
+        for name in dead:
+            self._remove(name)
+            taken.files.discard(name)
+
+    def health(self) -> SharedHealth:
+        """Who writes, how many files there are, and what was lost."""
+        try:
+            lost = dict(self._folded.lost if self._folded else (load(self.path) or Folded("")).lost)
+        except (DamagedError, OSError):
+            lost = {}
+        found = list(files(self.path))
+        size = 0
+        for path in found:
+            with contextlib.suppress(OSError):
+                size += path.stat().st_size
+        return SharedHealth(str(self.path), self._words()[_PID], len(found), size, lost)
+
+    def pids(self) -> list[int]:
+        """Processes that record, as far as the writer knows."""
+        found = (seen.file.identity().get("pid") for seen in self._seen.values() if not seen.is_dead)
+        return [pid for pid in found if isinstance(pid, int)]
+
+    def _loaded(self) -> Folded:
+        try:
+            known = load(self.path)
+            if known is None:
+                known = Folded(self._new_task_id)
+                save(self.path, known)  # a successor must send under the same task id
+            return known
+        except (DamagedError, ValueError, KeyError, TypeError) as error:
+            set_aside(self.path)
+            self._complaints.add(
+                "totals damaged",
+                "%s: series begin at zero under a new task id; what was not sent until now is lost",
+                error,
+            )
+        # What the files hold may have been sent under the old task id: only what comes from now on counts.
+        folded = Folded(self._new_task_id, lost={"damaged totals": 1})
+        add_all(folded.totals, self._added_up(folded, leading=True), -1)
+        save(self.path, folded)
+        return folded
+
+    def _added_up(self, folded: Folded, *, leading: bool, without: str = "") -> Totals:
+        totals: Totals = {}
+        add_all(totals, folded.totals)
+        dead: list[str] = []
+        for name, seen in self._current(skip=folded.files, leading=leading):
+            if leading and not seen.is_dead and seen.file.try_lock():
+                seen.is_dead = True
+                seen.totals = seen.reader.of_dead_file(seen.file)
+                self._complain(name, seen)
+            elif not seen.is_dead:
+                seen.totals = seen.reader.of_live_file(seen.file) or seen.totals
+            if name != without:
+                add_all(totals, seen.totals or {})
+            if seen.is_dead:
+                dead.append(name)
+        self._merged_dead = dead
+        return totals
+
+    def _current(self, skip: set[str] | None = None, leading: bool = False) -> Iterator[tuple[str, _Seen]]:
+        skip = skip if skip is not None else (self._folded.files if self._folded else set())
+        there = {path.name: path for path in files(self.path)}
+        for name, path in there.items():
+            if name in skip:
+                if leading:  # folded, and we died before it was removed
+                    self._remove(name)
+                continue
+            seen = self._opened(name, path)
+            if seen is not None and seen.file.is_known:
+                yield name, seen
+            elif seen is not None and leading:
+                self._look_at_strange(name, seen.file)
+        for name in [name for name in self._seen if name not in there]:
+            seen = self._seen[name]
+            if leading and not seen.is_dead and name not in skip:
+                # Somebody removed it while its process runs. What it had stays in the sums.
+                seen.is_dead = True
+                self._complaints.add("file removed", "the file %s was removed by somebody else", name)
+            if seen.is_dead and name not in skip:
+                yield name, seen
+            else:
+                self._seen.pop(name).file.close()
+        if leading:
+            self._tidy_unnamed()
+
+    def _opened(self, name: str, path: Path) -> _Seen | None:
+        if name not in self._seen:
+            try:
+                self._seen[name] = _Seen(ReadFile(path))
+            except OSError:
+                return None  # removed meanwhile
+        return self._seen[name]
+
+    def _look_at_strange(self, name: str, file: ReadFile) -> None:
+        if file.is_ours:
+            self._complaints.add("foreign file", "the file %s is of another version and left alone", name)
+        elif file.try_lock():
+            self._set_aside(name)
+
+    def _complain(self, name: str, seen: _Seen) -> None:
+        if seen.reader.damaged:
+            self._complaints.add(
+                "damaged file",
+                "%d blocks of %s are damaged and left out; the others are counted",
+                seen.reader.damaged,
+                name,
+                count=seen.reader.damaged,
+            )
+
+    def _remove(self, name: str) -> None:
+        seen = self._seen.pop(name, None)
+        path = self.path / name
+        with contextlib.suppress(OSError):
+            if (
+                seen is not None
+                and seen.reader.damaged
+                and len(list(files(self.path, DAMAGED))) < MOST_DAMAGED
+            ):
+                path.replace(path.with_suffix(DAMAGED))
+            else:
+                path.unlink()
+        if seen is not None:
+            seen.file.close()
+
+    def _set_aside(self, name: str) -> None:
+        """A file that nobody can read: its first page is damaged."""
+        self._complaints.add("damaged file", "the file %s is damaged and can not be read", name)
+        if self._folded is not None:
+            _count(self._folded.lost, "damaged files", 1)
+        path = self.path / name
+        with contextlib.suppress(OSError):
+            if len(list(files(self.path, DAMAGED))) < MOST_DAMAGED:
+                path.replace(path.with_suffix(DAMAGED))
+            else:
+                path.unlink()
+        self._seen.pop(name).file.close()
+
+    def _tidy_unnamed(self) -> None:
+        """Files of processes that died before they named them."""
+        for path in files(self.path, UNNAMED):
+            with contextlib.suppress(OSError):
+                file = ReadFile(path)
+                if file.try_lock():
+                    path.unlink()
+                file.close()
+
+    def _still_ours(self) -> bool:
+        """Whether the lock is the one that others find: somebody may have removed its file."""
+        try:
+            there, ours = (self.path / LOCK_NAME).stat(), os.fstat(self._lock_fd)
+        except OSError:
+            return False
+        return there.st_ino == ours.st_ino
+
+    def _words(self) -> tuple[int, int, int]:
+        try:
+            with (self.path / LOCK_NAME).open("rb") as file:
+                text = file.read(24).ljust(24, b"\0")
+        except OSError:
+            text = bytes(24)
+        sent, newest, pid = (int.from_bytes(text[at : at + 8], "little") for at in (0, 8, 16))
+        return sent, newest, pid
+
+    def _write(self, word: int, value: int) -> None:
+        os.pwrite(self._lock_fd, value.to_bytes(8, "little"), word * 8)
+
+
+def _make(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.lstat()
+    if not folder.is_dir() or folder.is_symlink() or found.st_uid != os.geteuid():
+        raise PermissionError(f"{folder} is no folder of this user; set monitoring.buffer_dir to one that is")
+
+
+def _stamp(folder: Path) -> tuple[int, int] | None:
+    try:
+        found = (folder / "totals").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _count(counts: dict[str, int], what: str, number: int) -> None:
+    counts[what] = counts.get(what, 0) + number
+
+
+def monotonic_ns() -> int:
+    """The clock that all processes of a machine share."""
+    return time.monotonic_ns()
+
+
+__all__ = ["SUFFIX", "SharedFolder", "SharedHealth", "monotonic_ns"]

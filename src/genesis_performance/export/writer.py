@@ -1,0 +1,222 @@
+"""One process's part in a shared folder: when it is its turn, it sends the values of all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..model.operation import OVERFLOW_NAME
+from ..model.series import Series
+from .blocks import COUNTER, OPERATION, SeriesKey
+from .catalog import ENVIRONMENT, OVERFLOW, SERVICE
+from .cells import MILLISECOND_NS, SERIES_PER_OPERATION, Cells
+from .clock import Clock
+from .limits import Complaints
+from .mapped_file import MappedFile
+from .rendering import rendered
+from .sharing import SharedFolder, monotonic_ns
+from .totals import Known, Totals, add_all, nothing
+
+SPACING_NS = 5_000_000_000
+"""Between two points of a series, of a writer and its successor too."""
+
+MAX_AHEAD_NS = 2 * SPACING_NS
+"""A point may be dated so far ahead; the service takes 5 minutes."""
+
+
+PATIENCE_NS = 15_000_000_000
+"""Nobody waits longer for a flush; it is not tried again and again after that."""
+
+
+class Writer:
+    """Takes its turn, collects what all recorded, and answers those that wait.
+
+    Args:
+        cells: of this process.
+        max_series: of the folder; later ones are sent as ``__other__``.
+    """
+
+    def __init__(
+        self, shared: SharedFolder, cells: Cells, *, complaints: Complaints, clock: Clock, max_series: int
+    ) -> None:
+        self.shared = shared
+        self._cells = cells
+        self._complaints = complaints
+        self._clock = clock
+        self._max_series = max_series
+        self.after_fork_in_child()
+
+    def after_fork_in_child(self) -> None:
+        self._baseline: Totals | None = None
+        self._began_ns = 0
+        self._newest_ns = self._newest_at_ns = 0
+        self._inherited_ns = 0
+        self._used = 0
+        self._highest: dict[SeriesKey, float] = {}
+
+    def take(self) -> bool:
+        """Whether it is this process's turn; it is as soon as no other process has it."""
+        if self.shared.leads and self._quietly(self.shared.try_lead):
+            return True
+        if not self._quietly(self.shared.try_lead):
+            return False
+        self._inherited_ns = self.shared.newest_unix_ns()
+        starts = self.shared.folded.starts
+        self._used = sum(_series_of(key) for key in starts)
+        self._highest.clear()
+        return True
+
+    def request(self) -> int:
+        """Ask for what was recorded until now to be sent; returns what ``is_sent`` takes."""
+        now = monotonic_ns()
+        file = self._file()
+        if file is not None:
+            file.want(now)
+        return now
+
+    def is_sent(self, mark: int) -> bool:
+        """Whether what was recorded before ``request`` has been acknowledged, or is nothing."""
+        return self._file() is None or self.shared.sent_ns() >= mark
+
+    def is_wanted(self) -> bool:
+        """Whether another process waits for its values to be sent."""
+        if not self.shared.leads:
+            return False
+        self._quietly(self._look)
+        wanted_ns = self.shared.wanted_ns()
+        return wanted_ns > max(self.shared.sent_ns(), monotonic_ns() - PATIENCE_NS)
+
+    def exported(self, is_complete: bool) -> None:
+        """After a write; ``is_complete`` when everything was acknowledged."""
+        if not self.shared.leads:
+            return
+        if is_complete:
+            self.shared.sent(self._began_ns, self._newest_ns)
+
+        def fold() -> bool:
+            self.shared.fold(acknowledged=is_complete)
+            return True
+
+        self._quietly(fold)
+
+    def resign(self) -> None:
+        self.shared.resign()
+
+    def collect(self, now_unix_ns: int, *, service: str, environment: str) -> tuple[int, list[Series]]:
+        """The series of all processes, and the time that their points carry."""
+        now = self._dated(now_unix_ns)
+        self._began_ns = monotonic_ns()
+        totals = self._admitted(self.shared.merged())
+        self.shared.date(now)
+        starts = self.shared.folded.starts
+        made = rendered(
+            totals,
+            now,
+            service=service,
+            environment=environment,
+            start_of=lambda key, known: starts.get(key, known.start_unix_ns),
+        )
+        return now, made
+
+    def observed(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
+        """What happened in all processes since this one began, and all of its own."""
+        file = self._file()
+        own = file.path.name if file is not None else ""
+        if self._baseline is None:
+            self._baseline = self.shared.merged(without=own)
+        totals = self.shared.merged()
+        add_all(totals, {key: one for key, one in self._baseline.items() if key in totals}, -1)
+        return rendered(totals, now_unix_ns, service=service, environment=environment)
+
+    def _admitted(self, totals: Totals) -> Totals:
+        """The totals by the series they are sent as; what is new is noted before it is sent."""
+        starts = self.shared.folded.starts
+        kinds = {key.name: key.kind for key in starts if key.kind != OPERATION}
+        admitted: Totals = {}
+        news = False
+        for key, known in totals.items():
+            if key.kind != OPERATION and kinds.setdefault(key.name, key.kind) != key.kind:
+                self._complaints.add(
+                    "kind conflict",
+                    "metric %s is of another kind in another process; choose another name",
+                    key.name,
+                )
+                continue
+            if key not in starts:
+                key = self._new(key)
+                if key not in starts:
+                    starts[key] = min(known.start_unix_ns, self._clock.unix_ns() - MILLISECOND_NS)
+                    self._used += _series_of(key)
+                    news = True
+            if key in admitted:
+                admitted[key].total.add(known.total)
+            else:
+                total = nothing(key.kind)
+                total.add(known.total)
+                admitted[key] = Known(total, known.unit, known.start_unix_ns)
+            if key.kind == COUNTER:  # sums of floats depend on their order; a counter must not fall by that
+                total = admitted[key].total
+                total.total = self._highest[key] = max(total.total, self._highest.get(key, total.total))
+        if news:
+
+            def keep() -> bool:
+                self.shared.keep()
+                return True
+
+            self._quietly(keep)
+        return admitted
+
+    def _new(self, key: SeriesKey) -> SeriesKey:
+        if self._used + _series_of(key) <= self._max_series:
+            return key
+        self._complaints.add(
+            "series folded" if key.kind != OPERATION else "operation folded",
+            "all processes together have more than %d series (monitoring.max_series); new ones of %s are "
+            "sent as %s",
+            self._max_series,
+            key.name,
+            OVERFLOW,
+        )
+        if key.kind == OPERATION:
+            return SeriesKey(OPERATION, OVERFLOW_NAME, ())
+        fixed = {SERVICE, ENVIRONMENT}
+        return key._replace(
+            labels=tuple((name, text if name in fixed else OVERFLOW) for name, text in key.labels)
+        )
+
+    def _dated(self, now: int) -> int:
+        """The time of the next point: later than all before, whatever happens to the clock."""
+        if self._newest_ns:
+            # A clock that was set back goes on from where it was.
+            passed = monotonic_ns() - self._newest_at_ns
+            now = max(now, self._newest_ns + 1, min(self._newest_ns + passed, now + MAX_AHEAD_NS))
+        if self._inherited_ns:
+            soonest, self._inherited_ns = self._inherited_ns + SPACING_NS, 0
+            if now < soonest <= now + MAX_AHEAD_NS:
+                now = soonest
+        self._newest_ns, self._newest_at_ns = now, monotonic_ns()
+        return now
+
+    def _file(self) -> MappedFile | None:
+        made = self._cells.made
+        return made if isinstance(made, MappedFile) and made.is_open else None
+
+    def _look(self) -> bool:
+        self.shared.look()
+        return True
+
+    def _quietly(self, do: Callable[[], bool]) -> bool:
+        """Do what needs the folder; a folder that can not be used is counted and logged."""
+        try:
+            return do()
+        except OSError as error:
+            self._complaints.add(
+                "folder",
+                "the folder of metrics %s can not be used: %s",
+                self.shared.path,
+                error,
+            )
+            return False
+
+
+def _series_of(key: SeriesKey) -> int:
+    return SERIES_PER_OPERATION if key.kind == OPERATION else 1

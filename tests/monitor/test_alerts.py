@@ -140,7 +140,7 @@ def test_mode_plan_returns_terraform() -> None:
     assert made.terraform is not None
     assert 'resource "google_monitoring_alert_policy" "alert_1_api_response_time_prod" {' in made.terraform
     assert made.terraform.count("{") == made.terraform.count("}")
-    assert 'per_series_aligner = "ALIGN_DELTA"' in made.terraform
+    assert re.search(r'per_series_aligner += "ALIGN_DELTA"', made.terraform)
     assert made.apply is ApplyMode.PLAN
 
 

@@ -7,22 +7,30 @@ import threading
 
 from ..errors import ConfigurationError
 from ..export.catalog import (
+    CPU_UTILIZATION,
     ENVIRONMENT,
+    MEMORY_BYTES,
     OPERATION,
     OPERATION_COUNT,
     OPERATION_DURATION,
     SERVICE,
-    STANDARD,
     STATUS,
 )
 from ..export.clock import Clock
 from ..model.alert import ApplyMode, PerformanceAlert
 from ..model.series import Metric
 from .cloud_policies import CloudPolicies
+from .kinds import kind_of
 from .policy import policy, terraform
 
-_LABELS = frozenset({SERVICE, OPERATION, ENVIRONMENT})
-_LABELS_OF = {OPERATION_DURATION.name: _LABELS, OPERATION_COUNT.name: _LABELS | {STATUS}}
+_PROCESS = frozenset({SERVICE, ENVIRONMENT})
+_OPERATION = _PROCESS | {OPERATION}
+_LABELS_OF = {
+    OPERATION_DURATION.name: _OPERATION,
+    OPERATION_COUNT.name: _OPERATION | {STATUS},
+    CPU_UTILIZATION.name: _PROCESS,
+    MEMORY_BYTES.name: _PROCESS,
+}
 
 
 def apply(
@@ -55,7 +63,7 @@ def apply(
             "apply='plan' or 'local'"
         )
     policies = _policies(project, clock)
-    metric = next(one for one in STANDARD if one.name == alert.metric_name)
+    metric = kind_of(alert).metric
     policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
     name = policies.apply(made, timeout_s=wait_s)
     return dataclasses.replace(alert, resource_name=name, labels=made["user_labels"])

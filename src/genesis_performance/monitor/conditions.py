@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from ..export.catalog import (
+    CPU_UTILIZATION,
     ENVIRONMENT,
+    MEMORY_BYTES,
     OPERATION,
     OPERATION_COUNT,
     OPERATION_DURATION,
@@ -15,19 +17,129 @@ from ..export.catalog import (
     STATUS_ERROR,
 )
 from ..model.alert import PerformanceAlert
-from ..model.series import Distribution
-from .alerts import ERROR_RATE
+from ..model.series import Distribution, Series
+from . import kinds
+from .burn_rate import ErrorBudget
 from .history import History, Value, merged, quantile
+from .kinds import BURN_RATE, CPU, MEMORY, per_unit, windows_s
 from .policy import RECORDED_RESPONSE_TIME
 
 METRICS = frozenset({OPERATION_DURATION.name, OPERATION_COUNT.name, RECORDED_RESPONSE_TIME})
-"""Metrics that a condition may look at."""
+"""Cumulative metrics that a condition may look at."""
+
+SECOND_NS = 1_000_000_000
+APART_NS = SECOND_NS
+"""Between two readings of a gauge: CPU over less than a second says nothing."""
+
+ALL = ""
+"""In place of an operation where the service is judged as a whole."""
 
 
-def values(alert: PerformanceAlert, history: History) -> dict[str, float]:
-    """Operation to the value of the last window; an operation without data in it is absent."""
-    if alert.condition == ERROR_RATE:
-        return _error_rates(alert, history)
+class Readings:
+    """What the alerts of a process look at, over their windows.
+
+    Args:
+        gauges: CPU and memory of this process as of now; called only while an alert looks at them.
+        sent: when the newest point that was taken was sent, None before the first; for absences.
+    """
+
+    def __init__(
+        self,
+        *,
+        gauges: Callable[[int], Iterable[Series]] = lambda _now_ns: (),
+        sent: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._gauges = gauges
+        self._sent = sent
+        self._history = History()
+        self._budgets: dict[tuple[str, str], ErrorBudget] = {}
+        self._read: deque[tuple[int, dict[str, float]]] = deque()
+        self._now_ns = 0
+
+    def observe(
+        self, now_ns: int, series: Sequence[Series], alerts: Iterable[PerformanceAlert], slack_s: float
+    ) -> None:
+        """Remember the series as of now, as far back as the alerts look.
+
+        Args:
+            slack_s: how much longer than its alignment a window may be.
+        """
+        alerts = list(alerts)
+        self._now_ns = now_ns
+        # Burn rates have counts of their own: three days of every series would be too much.
+        windows = [alert.alignment_s for alert in alerts if alert.condition != BURN_RATE]
+        self._history.add(now_ns, series, METRICS, max(windows, default=60) + slack_s)
+        wanted = {_place(alert) for alert in alerts if alert.condition == BURN_RATE}
+        self._budgets = {place: self._budgets.get(place) or ErrorBudget(*place) for place in sorted(wanted)}
+        for budget in self._budgets.values():
+            budget.add(now_ns, series)
+        if any(alert.condition in _GAUGES for alert in alerts):
+            self._read_gauges(now_ns, max(windows, default=60) + slack_s)
+
+    def values(self, alert: PerformanceAlert) -> dict[str, float]:
+        """Operation to the value of the last window; an operation without data in it is absent."""
+        match alert.condition:
+            case kinds.ERROR_RATE:
+                return _error_rates(alert, self._history)
+            case kinds.THROUGHPUT:
+                return _throughput(alert, self._history)
+            case kinds.CPU | kinds.MEMORY:
+                return self._gauge(alert)
+            case kinds.ABSENCE:
+                return self._silence()
+            case kinds.BURN_RATE:
+                return self._burn_rate(alert)
+        return _response_times(alert, self._history)
+
+    def clear(self) -> None:
+        """Forget everything, as the child of a fork does."""
+        self._history.clear()
+        self._budgets.clear()
+        self._read.clear()
+
+    def _read_gauges(self, now_ns: int, keep_s: float) -> None:
+        read = self._read
+        while read and read[-1][0] > now_ns:  # the clock was set back
+            read.pop()
+        if not read or now_ns - read[-1][0] >= APART_NS:
+            found = {}
+            for one in self._gauges(now_ns):
+                value = one.points[-1].value
+                if isinstance(value, int | float):
+                    found[one.metric.name] = float(value)
+            read.append((now_ns, found))
+        while now_ns - read[0][0] > keep_s * SECOND_NS:
+            read.popleft()
+
+    def _gauge(self, alert: PerformanceAlert) -> dict[str, float]:
+        """The mean of the readings in the window, as ALIGN_MEAN makes it."""
+        begins_ns = self._now_ns - alert.alignment_s * SECOND_NS
+        name = _GAUGES[alert.condition]
+        found = [values[name] for at_ns, values in self._read if at_ns > begins_ns and name in values]
+        return {ALL: sum(found) / len(found) * per_unit(alert)} if found else {}
+
+    def _silence(self) -> dict[str, float]:
+        sent_ns = self._sent()
+        return {} if sent_ns is None else {ALL: max(self._now_ns - sent_ns, 0) / SECOND_NS}
+
+    def _burn_rate(self, alert: PerformanceAlert) -> dict[str, float]:
+        """The slowest of the windows' rates: beyond the threshold when all of them are."""
+        budget = self._budgets.get(_place(alert))
+        if budget is None:
+            return {}
+        ratios = [budget.ratio(window_s) for window_s in windows_s(alert)]
+        known = [ratio for ratio in ratios if ratio is not None]
+        return {ALL: min(known) * per_unit(alert)} if len(known) == len(ratios) else {}
+
+
+_GAUGES = {CPU: CPU_UTILIZATION.name, MEMORY: MEMORY_BYTES.name}
+
+
+def _place(alert: PerformanceAlert) -> tuple[str, str]:
+    return alert.service_name, alert.environment
+
+
+def _response_times(alert: PerformanceAlert, history: History) -> dict[str, float]:
     found: dict[str, float] = {}
     for name in (RECORDED_RESPONSE_TIME, alert.metric_name):
         groups: dict[str, list[Distribution]] = defaultdict(list)
@@ -50,7 +162,16 @@ def _error_rates(alert: PerformanceAlert, history: History) -> dict[str, float]:
             total[operation] += value
             if labels.get(STATUS) == STATUS_ERROR:
                 errors[operation] += value
-    return {operation: 100 * errors[operation] / count for operation, count in total.items() if count}
+    scale = per_unit(alert)
+    return {operation: scale * errors[operation] / count for operation, count in total.items() if count}
+
+
+def _throughput(alert: PerformanceAlert, history: History) -> dict[str, float]:
+    total: dict[str, float] = defaultdict(float)
+    for operation, _, value in _matching(alert, alert.metric_name, history):
+        if not isinstance(value, Distribution):
+            total[operation if alert.by_operation else ALL] += value
+    return {operation: count / alert.alignment_s * per_unit(alert) for operation, count in total.items()}
 
 
 def _matching(

@@ -1,8 +1,9 @@
 """Open, keep and close incidents: one for each alert and operation, however often it is looked at.
 
-An incident opens when its condition held for the alert's duration. It closes when the value is clearly below
-the threshold, or just below it for a whole window; values that swing around the threshold do not flap.
-Without data it keeps its state, and closes after ``AUTO_CLOSE_S``.
+An incident opens when its condition is met (``verdicts``), at the moment that its policy in Cloud Monitoring
+does. It closes when the value is clearly within the threshold, or just within it for a whole window; values
+that swing around the threshold do not flap. Without data it keeps its state, and closes after the policy's
+``auto_close``.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from ..model.alert import Comparison, IncidentState, PerformanceAlert, PerformanceIncident
-from .alerts import quantity
-from .policy import AUTO_CLOSE_S
+from .kinds import ABSENCE, quantity, violates, windows_s
+from .policy import auto_close_s, duration_text
+from .verdicts import Verdicts
 
 CLEARLY_RATIO = 0.9
-"""Below this share of the threshold an incident closes at once."""
+"""Below this share of the threshold (above its inverse, for a lower limit) an incident closes at once."""
 
 MAX_TIMELINE = 50
 SECOND_NS = 1_000_000_000
@@ -25,7 +27,6 @@ Key = tuple[str, str]  # alert name and operation
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    violating_since_ns: int | None = None
     fine_since_ns: int | None = None
     seen_ns: int = 0
 
@@ -35,6 +36,7 @@ class Evaluation:
 
     def __init__(self) -> None:
         self.open: dict[Key, PerformanceIncident] = {}
+        self.verdicts = Verdicts()
         self._states: dict[Key, _State] = {}
 
     def adopt(self, incidents: Iterable[PerformanceIncident]) -> None:
@@ -47,6 +49,7 @@ class Evaluation:
         self, alert: PerformanceAlert, values: Mapping[str, float], now_ns: int
     ) -> list[PerformanceIncident]:
         """Look at one alert's values; return the incidents that changed."""
+        self.verdicts.step(alert, values, now_ns)
         changed = []
         known = {operation for name, operation in (*self._states, *self.open) if name == alert.name}
         for operation in sorted(known | values.keys()):
@@ -54,8 +57,8 @@ class Evaluation:
             state = self._states.setdefault(key, _State(seen_ns=now_ns))
             value = values.get(operation)
             if value is None:
-                after = self._without_data(key, state, now_ns)
-            elif _violates(alert, value):
+                after = self._without_data(alert, key, state, now_ns)
+            elif violates(alert, value):
                 after = self._violated(alert, key, state, value, now_ns)
             else:
                 after = self._fine(alert, key, state, value, now_ns)
@@ -71,6 +74,7 @@ class Evaluation:
             if key[0] == alert_name
         ]
         self._states = {key: state for key, state in self._states.items() if key[0] != alert_name}
+        self.verdicts.forget(alert_name)
         return closed
 
     def _violated(
@@ -83,15 +87,13 @@ class Evaluation:
     ) -> PerformanceIncident | None:
         incident = self.open.get(key)
         state.seen_ns, state.fine_since_ns = now_ns, None
-        if state.violating_since_ns is None:
-            state.violating_since_ns = now_ns
         if incident is None:
-            if now_ns - state.violating_since_ns < alert.duration_s * SECOND_NS:
+            if not self.verdicts.is_met(*key):
                 return None
             made = _opened(alert, key[1], value, now_ns)
             self.open[key] = made
             return made
-        worst = max(value, incident.worst_value)
+        worst = _worse(alert, value, incident.worst_value)
         if value == incident.current_value and worst == incident.worst_value:
             return None
         self.open[key] = dataclasses.replace(incident, current_value=value, worst_value=worst)
@@ -106,25 +108,29 @@ class Evaluation:
         now_ns: int,
     ) -> PerformanceIncident | None:
         incident = self.open.get(key)
-        state.seen_ns, state.violating_since_ns = now_ns, None
+        state.seen_ns = now_ns
         if state.fine_since_ns is None:
             state.fine_since_ns = now_ns
         if incident is None:
             return None
         incident = self.open[key] = dataclasses.replace(incident, current_value=value)
-        for_a_window = now_ns - state.fine_since_ns >= alert.alignment_s * SECOND_NS
-        if value <= CLEARLY_RATIO * alert.threshold or for_a_window:
+        for_a_window = now_ns - state.fine_since_ns >= windows_s(alert)[-1] * SECOND_NS
+        if _is_clearly_fine(alert, value) or for_a_window:
             return self._close(key, incident, f"closed: {_said(alert, value)}", now_ns)
         return None
 
-    def _without_data(self, key: Key, state: _State, now_ns: int) -> PerformanceIncident | None:
-        if now_ns - state.seen_ns < AUTO_CLOSE_S * SECOND_NS:
+    def _without_data(
+        self, alert: PerformanceAlert, key: Key, state: _State, now_ns: int
+    ) -> PerformanceIncident | None:
+        closes_after_s = auto_close_s(alert)
+        if now_ns - state.seen_ns < closes_after_s * SECOND_NS:
             return None
         del self._states[key]
+        self.verdicts.forget(*key)
         incident = self.open.get(key)
         if incident is None:
             return None
-        return self._close(key, incident, f"closed: no data for {AUTO_CLOSE_S // 60} minutes", now_ns)
+        return self._close(key, incident, f"closed: no data for {closes_after_s // 60} minutes", now_ns)
 
     def _close(self, key: Key, incident: PerformanceIncident, said: str, now_ns: int) -> PerformanceIncident:
         self.open.pop(key, None)
@@ -161,9 +167,22 @@ def _opened(alert: PerformanceAlert, operation: str, value: float, now_ns: int) 
 
 
 def _said(alert: PerformanceAlert, value: float) -> str:
-    sign = ">" if _violates(alert, value) else "<="
+    if alert.condition == ABSENCE:
+        is_silent = violates(alert, value)
+        limit = duration_text(int(alert.threshold))
+        return f"nothing sent for {value:.0f} s, which is {'at least' if is_silent else 'less than'} {limit}"
+    if alert.comparison is Comparison.LESS:
+        sign = "<" if violates(alert, value) else ">="
+    else:
+        sign = ">" if violates(alert, value) else "<="
     return f"{quantity(alert)} {value:.4g} {alert.unit} {sign} {alert.threshold:g} {alert.unit}"
 
 
-def _violates(alert: PerformanceAlert, value: float) -> bool:
-    return value > alert.threshold if alert.comparison is Comparison.GREATER else value < alert.threshold
+def _is_clearly_fine(alert: PerformanceAlert, value: float) -> bool:
+    if alert.comparison is Comparison.LESS:
+        return value >= alert.threshold / CLEARLY_RATIO
+    return value <= CLEARLY_RATIO * alert.threshold
+
+
+def _worse(alert: PerformanceAlert, one: float, other: float) -> float:
+    return min(one, other) if alert.comparison is Comparison.LESS else max(one, other)

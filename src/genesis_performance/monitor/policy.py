@@ -1,6 +1,8 @@
-"""An alert as the policy that Cloud Monitoring holds, and as Terraform text.
+"""An alert as the policy that Cloud Monitoring holds.
 
-Source: https://cloud.google.com/monitoring/alerts/policies-in-api (aggregation, ratios, missing data)
+Source: https://cloud.google.com/monitoring/alerts/policies-in-api (aggregation, ratios, missing data), and
+for what conditions can not look back at: a filter's window is at most 25 hours and a ``select_slo_burn_rate``
+at most 24, a PromQL query's two years (https://docs.cloud.google.com/monitoring/alerts/using-promql).
 """
 
 from __future__ import annotations
@@ -10,10 +12,11 @@ import json
 import re
 from typing import Any
 
-from ..export.catalog import OPERATION, OPERATION_COUNT, STATUS, STATUS_ERROR, metric_type
+from ..export.catalog import OPERATION, STATUS, STATUS_ERROR, metric_type
 from ..export.resource import GENERIC_TASK
 from ..model.alert import PerformanceAlert
-from .alerts import ERROR_RATE, quantity
+from .kinds import ABSENCE, BURN_RATE, is_ratio, kind_of, per_unit, quantity, sign, windows_s
+from .terraform import Blocks, resource
 
 MANAGED_BY = ("managed_by", "genesis-performance")
 """The ownership label: policies without it are never changed or deleted."""
@@ -22,8 +25,14 @@ ALERT_LABEL, DEFINITION_LABEL = "genesis_alert", "genesis_definition"
 AUTO_CLOSE_S = 1800
 """An incident without data closes after so long, the shortest that Cloud Monitoring takes."""
 
+ABSENCE_AUTO_CLOSE_S = 7 * 86_400
+"""That of an absence, which is itself without data: the longest."""
+
 RECORDED_RESPONSE_TIME = "response_time"
 """Values recorded under this name, in ms and with the label service, count as response times too."""
+
+LONGEST_WINDOW_S = 24 * 3600
+"""Of a condition with a filter; beyond it the condition is PromQL."""
 
 Policy = dict[str, Any]
 
@@ -34,16 +43,15 @@ def policy(alert: PerformanceAlert, prefix: str, *, also_recorded: bool = False)
     Args:
         also_recorded: add a condition on the recorded metric ``response_time``, which must have a descriptor.
     """
-    names = [alert.metric_name, *([RECORDED_RESPONSE_TIME] if also_recorded else [])]
     made: Policy = {
-        "display_name": alert.display_name,
+        "display_name": alert.display_name[:512],
         "documentation": {"content": _documentation(alert), "mime_type": "text/markdown"},
-        "conditions": [_condition(alert, prefix, name) for name in names],
-        "combiner": "OR",
+        "conditions": _conditions(alert, prefix, also_recorded),
+        "combiner": "AND" if alert.short_alignment_s and not _is_promql(alert) else "OR",
         "enabled": True,
         "severity": alert.severity,
         "notification_channels": list(alert.notification_channels),
-        "alert_strategy": {"auto_close": {"seconds": AUTO_CLOSE_S}},
+        "alert_strategy": {"auto_close": {"seconds": auto_close_s(alert)}},
         "user_labels": {MANAGED_BY[0]: MANAGED_BY[1], ALERT_LABEL: label_of(alert.name)},
     }
     made["user_labels"][DEFINITION_LABEL] = definition(made)
@@ -62,30 +70,9 @@ def label_of(name: str) -> str:
     return f"{name[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
-def _condition(alert: PerformanceAlert, prefix: str, metric_name: str) -> dict[str, Any]:
-    looked_at = series_filter(alert, prefix, metric_name)
-    condition = {
-        "filter": looked_at,
-        "comparison": alert.comparison.value,
-        "threshold_value": alert.threshold,
-        "duration": {"seconds": alert.duration_s},
-        "trigger": {"count": 1},
-        "aggregations": [aggregation(alert)],
-    }
-    if alert.condition == ERROR_RATE:
-        condition |= {
-            "filter": f'{looked_at} AND metric.labels.{STATUS}="{STATUS_ERROR}"',
-            "denominator_filter": looked_at,
-            "denominator_aggregations": [aggregation(alert)],
-            "threshold_value": alert.threshold / 100,
-        }
-    if alert.duration_s:
-        # Local evaluation keeps the state too. Without a duration the field may not be set.
-        condition["evaluation_missing_data"] = "EVALUATION_MISSING_DATA_NO_OP"
-    return {
-        "display_name": f"{metric_name} {quantity(alert)} {_sign(alert)}",
-        "condition_threshold": condition,
-    }
+def auto_close_s(alert: PerformanceAlert) -> int:
+    """How long an incident of the alert may be without data."""
+    return ABSENCE_AUTO_CLOSE_S if alert.condition == ABSENCE else AUTO_CLOSE_S
 
 
 def series_filter(alert: PerformanceAlert, prefix: str, metric_name: str) -> str:
@@ -97,41 +84,29 @@ def series_filter(alert: PerformanceAlert, prefix: str, metric_name: str) -> str
     )
 
 
-def aggregation(alert: PerformanceAlert) -> dict[str, Any]:
-    """How they become one value an operation."""
-    if alert.metric_name == OPERATION_COUNT.name:
-        aligner, reducer = "ALIGN_RATE", "REDUCE_SUM"
-    else:
-        aligner, reducer = "ALIGN_DELTA", f"REDUCE_PERCENTILE_{round((alert.quantile or 0.95) * 100):02d}"
+def aggregation(alert: PerformanceAlert, window_s: int | None = None) -> dict[str, Any]:
+    """How they become one value, of an operation or of the service.
+
+    Args:
+        window_s: instead of the alert's longest.
+    """
+    kind = kind_of(alert)
+    reducer = kind.reducer or f"REDUCE_PERCENTILE_{round((alert.quantile or 0.95) * 100):02d}"
     return {
-        "alignment_period": {"seconds": alert.alignment_s},
-        "per_series_aligner": aligner,
+        "alignment_period": {"seconds": window_s or alert.alignment_s},
+        "per_series_aligner": kind.aligner,
         "cross_series_reducer": reducer,
-        "group_by_fields": [f"metric.labels.{OPERATION}"],
+        "group_by_fields": [f"metric.labels.{OPERATION}"] if alert.by_operation else [],
     }
 
 
-def _sign(alert: PerformanceAlert) -> str:
-    return f"> {alert.threshold:g} {alert.unit}"
-
-
-def _documentation(alert: PerformanceAlert) -> str:
-    return (
-        f"The {quantity(alert)} of an operation of **{alert.service_name}** ({alert.environment}) is above "
-        f"{alert.threshold:g} {alert.unit} over {alert.alignment_s} s.\n\n"
-        "Made by Genesis Performance, which keeps it up to date; `genesis-perf monitor incidents` shows what "
-        "it measured."
-    )
-
-
-_NOT_IN_A_NAME = re.compile(r"[^a-z0-9]+")
+def compared(alert: PerformanceAlert) -> str:
+    """The condition for people: ``p95 > 500 ms``."""
+    return f"{quantity(alert)} {sign(alert)} {alert.threshold:g} {alert.unit}"
 
 
 def terraform(alert: PerformanceAlert, made: Policy) -> str:
     """The policy as a ``google_monitoring_alert_policy``."""
-    name = _NOT_IN_A_NAME.sub("_", alert.name.lower()).strip("_")
-    if name[:1].isdigit():
-        name = f"alert_{name}"
     body = {
         "display_name": made["display_name"],
         "combiner": made["combiner"],
@@ -139,44 +114,150 @@ def terraform(alert: PerformanceAlert, made: Policy) -> str:
         "severity": made["severity"],
         "notification_channels": made["notification_channels"],
         "user_labels": made["user_labels"],
-        "documentation": [made["documentation"]],
-        "alert_strategy": [{"auto_close": _seconds(made["alert_strategy"]["auto_close"])}],
-        "conditions": [_terraform_condition(condition) for condition in made["conditions"]],
+        "documentation": Blocks([made["documentation"]]),
+        "alert_strategy": Blocks([{"auto_close": _seconds(made["alert_strategy"]["auto_close"])}]),
+        "conditions": Blocks(_terraform_condition(condition) for condition in made["conditions"]),
     }
-    lines = [f'resource "google_monitoring_alert_policy" "{name}" {{', *_block(body, "  "), "}"]
-    return "\n".join(lines) + "\n"
+    return resource("google_monitoring_alert_policy", alert.name, body, prefix="alert")
+
+
+def _conditions(alert: PerformanceAlert, prefix: str, also_recorded: bool) -> list[dict[str, Any]]:
+    if _is_promql(alert):
+        return [_promql_condition(alert, prefix)]
+    if alert.condition == ABSENCE:
+        return [_absence_condition(alert, prefix)]
+    names = [alert.metric_name, *([RECORDED_RESPONSE_TIME] if also_recorded else [])]
+    return [
+        _threshold_condition(alert, prefix, name, window_s) for name in names for window_s in windows_s(alert)
+    ]
+
+
+def _threshold_condition(
+    alert: PerformanceAlert, prefix: str, metric_name: str, window_s: int
+) -> dict[str, Any]:
+    looked_at = series_filter(alert, prefix, metric_name)
+    condition: dict[str, Any] = {
+        "filter": looked_at,
+        "comparison": alert.comparison.value,
+        "threshold_value": alert.threshold / per_unit(alert),
+        "duration": {"seconds": alert.duration_s},
+        "trigger": {"count": 1},
+    }
+    if alert.slo:
+        condition["filter"] = f'select_slo_burn_rate("{alert.slo}", "{window_s}s")'
+        condition["threshold_value"] = alert.threshold
+    else:
+        condition["aggregations"] = [aggregation(alert, window_s)]
+    if is_ratio(alert) and not alert.slo:
+        condition |= {
+            "filter": f'{looked_at} AND metric.labels.{STATUS}="{STATUS_ERROR}"',
+            "denominator_filter": looked_at,
+            "denominator_aggregations": [aggregation(alert, window_s)],
+        }
+    if alert.duration_s:
+        # Local evaluation keeps the state too. Without a duration the field may not be set.
+        condition["evaluation_missing_data"] = "EVALUATION_MISSING_DATA_NO_OP"
+    over = f" over {duration_text(window_s)}" if alert.condition == BURN_RATE else ""
+    return {
+        "display_name": f"{metric_name} {compared(alert)}{over}",
+        "condition_threshold": condition,
+    }
+
+
+def _absence_condition(alert: PerformanceAlert, prefix: str) -> dict[str, Any]:
+    return {
+        "display_name": f"nothing from {alert.service_name} for {duration_text(alert.duration_s)}"[:512],
+        "condition_absent": {
+            "filter": series_filter(alert, prefix, alert.metric_name),
+            "duration": {"seconds": alert.duration_s},
+            "trigger": {"count": 1},
+            "aggregations": [aggregation(alert)],
+        },
+    }
+
+
+def _is_promql(alert: PerformanceAlert) -> bool:
+    return alert.alignment_s > LONGEST_WINDOW_S
+
+
+def _promql_condition(alert: PerformanceAlert, prefix: str) -> dict[str, Any]:
+    where = (
+        f'monitored_resource="{GENERIC_TASK}",service="{alert.service_name}",'
+        f'environment="{alert.environment}"'
+    )
+    metric = prometheus_name(metric_type(prefix, alert.metric_name))
+    limit = f"{alert.threshold / per_unit(alert):.6g}"
+
+    def ratio(window_s: int) -> str:
+        failed = f'sum(rate({metric}{{{where},{STATUS}="{STATUS_ERROR}"}}[{window_s}s]))'
+        return f"{failed} / sum(rate({metric}{{{where}}}[{window_s}s])) > {limit}"
+
+    return {
+        "display_name": f"{alert.metric_name} {compared(alert)} over {duration_text(alert.alignment_s)}",
+        "condition_prometheus_query_language": {
+            "query": " and ".join(f"({ratio(window_s)})" for window_s in windows_s(alert)),
+            "duration": {"seconds": alert.duration_s},
+            "evaluation_interval": {"seconds": 60},
+        },
+    }
+
+
+_NOT_IN_PROMQL = re.compile(r"[^a-zA-Z0-9_]")
+
+
+def prometheus_name(type_: str) -> str:
+    """A metric type as PromQL names it: ``:`` after the domain, ``_`` for all else that it can not have.
+
+    Source: https://cloud.google.com/monitoring/promql/promql-mapping
+    """
+    domain, _, rest = type_.partition("/")
+    return f"{_NOT_IN_PROMQL.sub('_', domain)}:{_NOT_IN_PROMQL.sub('_', rest)}"
+
+
+def duration_text(seconds: int) -> str:
+    """``90 s``, ``5 min``, ``6 h`` or ``3 d``."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60)):
+        if seconds % size == 0 and seconds > size:
+            return f"{seconds // size} {unit}"
+    return "1 h" if seconds == 3600 else f"{seconds} s"
+
+
+def _documentation(alert: PerformanceAlert) -> str:
+    of = f"**{alert.service_name}** ({alert.environment})"
+    beyond = "below" if sign(alert) == "<" else "above"
+    limit = f"{alert.threshold:g} {alert.unit}"
+    where = f"of an operation of {of}" if alert.by_operation else f"of {of}"
+    over = " and over ".join(duration_text(window_s) for window_s in windows_s(alert))
+    if alert.condition == ABSENCE:
+        said = f"Nothing has arrived from {of} for {duration_text(alert.duration_s)}."
+    else:
+        said = f"The {quantity(alert)} {where} is {beyond} {limit} over {over}."
+    if alert.objective_percent is not None:
+        said += f" The objective is that {alert.objective_percent:g} % of executions succeed."
+    own = f"{alert.documentation}\n\n" if alert.documentation else ""
+    return (
+        f"{said}\n\n{own}"
+        "Made by Genesis Performance, which keeps it up to date; `genesis-perf monitor incidents` shows what "
+        "it measured."
+    )
 
 
 def _terraform_condition(condition: dict[str, Any]) -> dict[str, Any]:
     """The provider's names: repeated fields are blocks, durations are texts."""
-    threshold = dict(condition["condition_threshold"])
-    threshold["duration"] = _seconds(threshold["duration"])
-    threshold["trigger"] = [threshold["trigger"]]
+    (kind,) = (key for key in condition if key.startswith("condition_"))
+    spec: dict[str, Any] = {
+        key: _seconds(value) if isinstance(value, dict) and "seconds" in value else value
+        for key, value in condition[kind].items()
+    }
+    if "trigger" in spec:
+        spec["trigger"] = Blocks([spec["trigger"]])
     for key in ("aggregations", "denominator_aggregations"):
-        if key in threshold:
-            threshold[key] = [
-                {**one, "alignment_period": _seconds(one["alignment_period"])} for one in threshold[key]
-            ]
-    return {"display_name": condition["display_name"], "condition_threshold": [threshold]}
+        if key in spec:
+            spec[key] = Blocks(
+                {**one, "alignment_period": _seconds(one["alignment_period"])} for one in spec[key]
+            )
+    return {"display_name": condition["display_name"], kind: Blocks([spec])}
 
 
 def _seconds(duration: dict[str, int]) -> str:
     return f"{duration['seconds']}s"
-
-
-def _block(body: dict[str, Any], indent: str) -> list[str]:
-    lines = []
-    for key, value in body.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            for one in value:
-                lines += [f"{indent}{key} {{", *_block(one, f"{indent}  "), f"{indent}}}"]
-        else:
-            lines.append(f"{indent}{key} = {_literal(value)}")
-    return lines
-
-
-def _literal(value: object) -> str:
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_literal(one)}" for key, one in value.items()) + " }"
-    # In HCL ${ and %{ begin an expression, also within a text.
-    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")

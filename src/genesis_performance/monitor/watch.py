@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from ..export.process_series import ProcessSeries
 from ..model.alert import PerformanceAlert, PerformanceIncident
-from .conditions import METRICS, values
+from ..model.series import Series
+from .conditions import Readings
 from .evaluation import Evaluation
-from .history import History
 from .pipeline import Pipeline
 from .records import MonitorRecords
 
@@ -24,7 +25,10 @@ class Watch:
         self._records = records
         self._lock = threading.RLock()
         self._alerts: dict[str, PerformanceAlert] = {}
-        self._history = History()
+        self._process: ProcessSeries | None = None
+        self._readings = Readings(
+            gauges=self._gauges, sent=lambda: pipeline.exporter.counts.last_success_unix_ns
+        )
         self._evaluation = Evaluation()
         self._also: Callable[[], object] | None = None
         pipeline.restarts(self)
@@ -69,7 +73,7 @@ class Watch:
                 return []
             now_ns = self._observe()
             for alert in self._alerts.values():
-                for incident in self._evaluation.step(alert, values(alert, self._history), now_ns):
+                for incident in self._evaluation.step(alert, self._readings.values(alert), now_ns):
                     self._records.put_incident(incident)
             return sorted(self._evaluation.open.values(), key=lambda one: (one.opened_unix_ns, one.id))
 
@@ -77,7 +81,8 @@ class Watch:
         """The parent watches its own traffic; the child starts with a window of its own."""
         self._lock = threading.RLock()
         self._records.after_fork_in_child()
-        self._history.clear()
+        self._readings.clear()
+        self._process = None
         self._evaluation = Evaluation()
 
     def _tick(self) -> None:
@@ -87,6 +92,17 @@ class Watch:
 
     def _observe(self) -> int:
         now_ns = self._pipeline.clock.unix_ns()
-        keep_s = max((alert.alignment_s for alert in self._alerts.values()), default=60) + 2 * TICK_S
-        self._history.add(now_ns, self._pipeline.observe(now_ns), METRICS, keep_s)
+        self._readings.observe(now_ns, self._pipeline.observe(now_ns), self._alerts.values(), 2 * TICK_S)
         return now_ns
+
+    def _gauges(self, now_ns: int) -> list[Series]:
+        """CPU and memory now; nothing where a sandbox does not tell them."""
+        if self._process is None:
+            self._process = ProcessSeries((), monotonic=self._pipeline.clock.monotonic)
+        try:
+            return self._process.series(now_ns)
+        except Exception as error:  # noqa: BLE001 - the other alerts go on
+            self._pipeline.complaints.add(
+                "process", "CPU and memory are not watched: %s: %s", type(error).__name__, error
+            )
+            return []

@@ -1,0 +1,153 @@
+"""How fast a service uses up its error budget: windows, alerts, and the counts of the longest window.
+
+A burn rate of 1 uses up the budget exactly at the end of the objective's period, taken as 30 days. Two
+windows must burn together: the long one says that it matters, the short one that it still goes on, so that
+the incident ends soon after the errors do.
+
+Source: Google, The Site Reliability Workbook, chapter 5 "Alerting on SLOs", section "Multiwindow,
+Multi-Burn-Rate Alerts" (https://sre.google/workbook/alerting-on-slos/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from ..export.catalog import ENVIRONMENT, OPERATION_COUNT, SERVICE, STATUS, STATUS_ERROR
+from ..model.alert import ApplyMode, PerformanceAlert
+from ..model.series import Series
+from .alerts import made, objective
+from .kinds import BURN_RATE
+
+SECOND_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Burn:
+    """A rate that is too fast, over two windows."""
+
+    variant: str
+    rate: float
+    long_s: int
+    short_s: int
+    severity: str
+    uses: str  # how much of a 30 days' budget is gone when the long window is full
+
+
+BURNS = (
+    Burn("fast", 14.4, 3600, 300, "CRITICAL", "2 % of the month's error budget in an hour"),
+    Burn("medium", 6.0, 6 * 3600, 1800, "CRITICAL", "5 % of the month's error budget in six hours"),
+    Burn("slow", 1.0, 72 * 3600, 6 * 3600, "WARNING", "10 % of the month's error budget in three days"),
+)
+"""Two that page and one that makes a ticket."""
+
+
+def burn_rate_alerts(
+    service_name: str,
+    objective_percent: float,
+    environment: str,
+    *,
+    slo: str | None,
+    duration_s: float,
+    channels: Iterable[str],
+    ticket_channels: Iterable[str] | None,
+    apply: ApplyMode,
+    documentation: str = "",
+) -> list[PerformanceAlert]:
+    """One alert for each of ``BURNS``, the fastest first.
+
+    Args:
+        slo: resource name of an objective in Cloud Monitoring, whose burn rate is then what policies ask for.
+        ticket_channels: of the slow one; those of the pages by default.
+
+    Raises:
+        InvalidInputError: the objective is none that these rates fit, or another argument can not be.
+    """
+    percent = objective(objective_percent)
+    paged = (channels,) if isinstance(channels, str) else tuple(channels)
+    found = []
+    for burn in BURNS:
+        is_ticket = burn.severity == "WARNING"
+        found.append(
+            made(
+                BURN_RATE,
+                service_name,
+                environment,
+                burn.rate,
+                duration_s=duration_s,
+                channels=ticket_channels if is_ticket and ticket_channels is not None else paged,
+                apply=apply,
+                severity=burn.severity,
+                documentation=f"That is {burn.uses}.\n\n{documentation}".strip(),
+                by_operation=False,
+                variant=burn.variant,
+                windows_s=(burn.long_s, burn.short_s),
+                objective_percent=percent,
+                slo=slo,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    at_ns: int
+    total: float
+    errors: float
+
+
+class ErrorBudget:
+    """Executions of one service and environment over the last three days, all and failed.
+
+    The last hour is kept as it was looked at, the next six by the minute, the rest by five minutes: about
+    1,600 counts. A window that looking does not cover yet begins with the series, as in Cloud Monitoring.
+    """
+
+    def __init__(self, service: str, environment: str) -> None:
+        self._of = {(SERVICE, service), (ENVIRONMENT, environment)}
+        self._kept: list[_Counts] = []
+
+    def add(self, at_ns: int, series: Iterable[Series]) -> None:
+        """Remember the counts as of now."""
+        total = errors = 0.0
+        seen = False
+        for one in series:
+            if one.metric.name != OPERATION_COUNT.name or not self._of <= set(one.labels):
+                continue
+            value = one.points[-1].value
+            if isinstance(value, int | float):
+                seen = True
+                total += value
+                errors += value if (STATUS, STATUS_ERROR) in one.labels else 0.0
+        kept = self._kept
+        while kept and (kept[-1].at_ns >= at_ns or kept[-1].total > total):
+            kept.pop()  # the clock was set back, or another count began
+        if seen:
+            kept.append(_Counts(at_ns, total, errors))
+            self._kept = list(_thinned(kept, at_ns))
+
+    def ratio(self, window_s: float) -> float | None:
+        """Failed to all executions of the window that ends now; None when there were none."""
+        if not self._kept:
+            return None
+        now = self._kept[-1]
+        begins_ns = now.at_ns - round(window_s * SECOND_NS)
+        base = next((one for one in reversed(self._kept) if one.at_ns <= begins_ns), _Counts(0, 0.0, 0.0))
+        total = now.total - base.total
+        return (now.errors - base.errors) / total if total > 0 else None
+
+
+_STEPS = ((3600, 0), (7 * 3600, 60), (73 * 3600, 300))  # up to this age, one count in so many seconds
+
+
+def _thinned(kept: list[_Counts], now_ns: int) -> Iterator[_Counts]:
+    before: tuple[int, int] | None = None
+    for one in kept:
+        age_s = (now_ns - one.at_ns) / SECOND_NS
+        step_s = next((step for limit, step in _STEPS if age_s <= limit), None)
+        if step_s is None:
+            continue
+        place = (step_s, one.at_ns // (step_s * SECOND_NS)) if step_s else None
+        if place is None or place != before:
+            yield one
+        before = place

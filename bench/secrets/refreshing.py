@@ -51,6 +51,7 @@ def rows() -> Iterator[Row]:
         "hard bound: reads that block, against TTL on demand", _blocked(hard) / _blocked(plain), "x", 0.2
     )
     yield below("hard bound: reads that block", 100 * _blocked(hard), "%", 0.5)
+    yield at_most("hard bound: longest that an old value was served", hard.longest_s, "s", TTL_S)
     for name, goal in (("soft bound", 2.5), ("soft bound, with create times", 4)):
         fewer = calls_at(tallies, tallies[name].stale) / tallies[name].calls
         yield at_least(f"{name}, at equal stale reads: calls", fewer, "x fewer", goal)
@@ -125,4 +126,5 @@ def _shown(name: str, tally: Tally) -> Iterator[Row]:
         yield printed("  lists of versions", tally.lists / hours, "/h")
     yield printed("  reads that block", 1e6 * _blocked(tally), "/million")
     yield printed("  stale reads", 24 * tally.stale / hours, "/day")
+    yield printed("  longest that an old value was served", tally.longest_s, "s")
     yield printed("  failed uses per rotation", tally.failed / tally.rotations, "")

@@ -40,9 +40,18 @@ class Tally:
     stale: int = 0  # reads that brought a version which is not the latest any more
     rotations: int = 0
     failed: int = 0  # uses of such a value that the caller saw fail
+    longest_s: float = 0.0  # that a version was served after it was the latest
 
     def __add__(self, other: Tally) -> Tally:
-        return Tally(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        both = {one.name: (getattr(self, one.name), getattr(other, one.name)) for one in fields(self)}
+        longest_s = max(both.pop("longest_s"))
+        return Tally(**{name: sum(values) for name, values in both.items()}, longest_s=longest_s)
+
+    def note_stale(self, reads: int, after_s: float) -> None:
+        """So many stale reads, the last of them so long after the rotation."""
+        if reads:
+            self.stale += reads
+            self.longest_s = max(self.longest_s, after_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +165,8 @@ class _Run:
     def _hits(self, entry: Entry, begin: int, end: int) -> None:
         reads, tally = self._trace.reads, self._tally
         tally.reads += end - begin
-        tally.stale += end - bisect_left(reads, self._world.ends_at(int(entry.version)), begin, end)
+        ends_at = self._world.ends_at(int(entry.version))
+        tally.note_stale(end - bisect_left(reads, ends_at, begin, end), reads[end - 1] - ends_at)
         if self._at_once:
             slot = _slot(self._manager)
             assert slot is not None
@@ -175,7 +185,7 @@ class _Run:
 
             def use(value: str) -> None:
                 if value != current:
-                    tally.stale += 1
+                    tally.note_stale(1, self._late_s(value))
                     raise PermissionError("rejected")
 
             try:
@@ -185,10 +195,13 @@ class _Run:
             return
         value = manager.get_secret_sync(NAME)
         if value != current:
-            tally.stale += 1
+            tally.note_stale(1, self._late_s(value))
             if self._policy.feedback:
                 tally.failed += 1
                 manager.invalidate(NAME, manager.cached_version(NAME))
+
+    def _late_s(self, value: str) -> float:
+        return self._world.now - self._world.ends_at(int(value))
 
     def _entry(self) -> Entry:
         slot = _slot(self._manager)
@@ -204,7 +217,8 @@ def on_demand(trace: Trace, ttl_s: float) -> Tally:
         end = bisect_left(reads, fetched + ttl_s, at + 1)
         following = bisect_right(rotations, fetched)
         if following < len(rotations) and rotations[following] < fetched + ttl_s:
-            tally.stale += end - bisect_left(reads, rotations[following], at, end)
+            ended = rotations[following]
+            tally.note_stale(end - bisect_left(reads, ended, at, end), reads[end - 1] - ended)
         tally.calls += 1
         at = end
     tally.reads, tally.blocked, tally.failed = len(reads), tally.calls, tally.stale

@@ -120,8 +120,9 @@ class Observer:
                     continue
             row[0] += 1
             if computing:
-                # What stands for several moments must not claim much more than was used meanwhile.
-                row[1] += weight_ns if moments == 1 else min(weight_ns, used_ns + period_ns)
+                # By what its clock says and not by moments: a process that shares its cores with others is
+                # seen for longer where it does without the GIL, and has not computed more there.
+                row[1] += used_ns
             row[2] += weight_ns
             row[3] += used_ns
         self.busy_threads = busy

@@ -39,9 +39,9 @@ class StackTable:
     Everything that a sample must look up is one dictionary away: a sampler that wakes up finds the caches
     cold, and each object that it touches costs more than the arithmetic.
 
-    CPU time is first a weight: each sample that found a thread computing stands for one period. What the
-    thread's own clock says is added up beside it, and at the end the weights are scaled to it, thread by
-    thread. So the sum is exact, and no single sample carries the time of its neighbours.
+    CPU time is first a weight: what a thread used since the sample before, where a sample finds it computing.
+    What its clock says in all is added up beside it, and at the end the weights are scaled to it, thread by
+    thread, so that the sum is exact.
     """
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from google.cloud.monitoring_v3 import types
 from ..rpc_error import RpcError
 from . import names, pages, policy_rules, state
 from .alerts import Alert, Alerts
-from .conditions import Threshold
+from .conditions import Condition
 from .evaluation import Watch, close_all, is_due, observe, settle
 from .filters import compile_filter
 from .masks import apply_mask
@@ -28,9 +28,9 @@ class Policy:
 
     __slots__ = ("message", "watches")
 
-    def __init__(self, message: Any, thresholds: tuple[Threshold, ...]) -> None:
+    def __init__(self, message: Any, conditions: tuple[Condition, ...]) -> None:
         self.message = message
-        self.watches = [Watch(threshold) for threshold in thresholds]
+        self.watches = [Watch(condition) for condition in conditions]
 
 
 class AlertPolicyService:
@@ -64,7 +64,7 @@ class AlertPolicyService:
                 )
         held = self._policies.setdefault(project, {})
         policy.name = f"projects/{project}/alertPolicies/{self._new_id()}"
-        thresholds = self._complete(policy, project)
+        conditions = self._complete(policy, project)
         if len(held) >= self.max_policies:
             raise RpcError(
                 "RESOURCE_EXHAUSTED",
@@ -73,7 +73,7 @@ class AlertPolicyService:
         policy.ClearField("validity")
         self._stamp(policy.creation_record)
         self._stamp(policy.mutation_record)
-        held[policy.name] = Policy(policy, thresholds)
+        held[policy.name] = Policy(policy, conditions)
         return _copy(policy)
 
     def GetAlertPolicy(self, request: Any, context: Any = None) -> Any:
@@ -113,9 +113,9 @@ class AlertPolicyService:
                     condition.name,
                     "The policy has no such condition.",
                 )
-        thresholds = self._complete(wanted, project)
+        conditions = self._complete(wanted, project)
         self._stamp(wanted.mutation_record)
-        self._replace(project, held, wanted, thresholds)
+        self._replace(project, held, wanted, conditions)
         return _copy(wanted)
 
     def DeleteAlertPolicy(self, request: Any, context: Any = None) -> Any:
@@ -209,14 +209,14 @@ class AlertPolicyService:
             for content in policies:
                 message = state.load_policy(content)
                 try:
-                    thresholds = policy_rules.check(message, project, metrics)
+                    conditions = policy_rules.check(message, project, metrics)
                 except RpcError:  # its metric was deleted since: as there, it stays and opens nothing
-                    thresholds = ()
-                policy = Policy(message, thresholds)
+                    conditions = ()
+                policy = Policy(message, conditions)
                 state.load_watches(content, policy.watches, self._alerts_of(project))
                 held[message.name] = policy
 
-    def _complete(self, policy: Any, project: str) -> tuple[Threshold, ...]:
+    def _complete(self, policy: Any, project: str) -> tuple[Condition, ...]:
         """Name the conditions, fill in defaults and check everything."""
         if not policy.HasField("enabled"):
             policy.enabled.value = True
@@ -230,9 +230,9 @@ class AlertPolicyService:
                     f"alert_policy.conditions[{index}].name", condition.name, "It occurs twice."
                 )
             seen.add(condition.name)
-        thresholds = policy_rules.check(policy, project, self._cloud.service(MetricService))
+        conditions = policy_rules.check(policy, project, self._cloud.service(MetricService))
         self._check_channels(policy.notification_channels)
-        return thresholds
+        return conditions
 
     def _check_channels(self, channels: Any) -> None:
         """Look every channel up where the channel service is emulated too."""
@@ -249,12 +249,12 @@ class AlertPolicyService:
                     f"alert_policy.notification_channels[{index}]", channel, "The channel does not exist."
                 ) from error
 
-    def _replace(self, project: str, held: Policy, wanted: Any, thresholds: tuple[Threshold, ...]) -> None:
+    def _replace(self, project: str, held: Policy, wanted: Any, conditions: tuple[Condition, ...]) -> None:
         kept = {watch.condition.name: watch for watch in held.watches}
         watches = []
-        for threshold in thresholds:
-            watch = kept.pop(threshold.name, None) or Watch(threshold)
-            watch.change(threshold)
+        for condition in conditions:
+            watch = kept.pop(condition.name, None) or Watch(condition)
+            watch.change(condition)
             watches.append(watch)
         self._close(project, list(kept.values()))
         if _is_disabled(wanted):

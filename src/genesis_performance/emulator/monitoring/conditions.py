@@ -1,4 +1,4 @@
-"""Threshold conditions: checked when a policy is written, in a form that the evaluation can use.
+"""Threshold and absence conditions: checked when a policy is written, in a form that the evaluation can use.
 
 Sources: the documentation of ``AlertPolicy.Condition`` and the error texts in issue threads (``rules.py``).
 """
@@ -19,6 +19,7 @@ from .series import SECOND_NS
 from .subjects import SeriesLike, series_field
 
 MINUTE_NS = 60 * SECOND_NS
+MIN_ABSENCE_NS = 120 * SECOND_NS
 MAX_DURATION_NS = 25 * 3600 * SECOND_NS
 RESOURCES_PAGE = "https://cloud.google.com/monitoring/api/resources"
 
@@ -62,6 +63,21 @@ class Threshold:
 
     def violates(self, value: float) -> bool:
         return value > self.threshold if self.above else value < self.threshold
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """A condition on a series that no longer has data."""
+
+    name: str
+    numerator: Selection
+    duration_ns: int
+    count: int  # of series that must be absent; 0 where percent decides
+    percent: float
+    denominator: None = None
+
+
+Condition = Threshold | Absence
 
 
 def is_slo_selector(text: str) -> bool:
@@ -129,10 +145,26 @@ def read_threshold(condition: Any, place: str, project: str, metrics: Metrics) -
         spec.comparison == ComparisonType.COMPARISON_GT,
         spec.threshold_value,
         duration_ns,
-        0 if spec.trigger.WhichOneof("type") == "percent" else max(1, spec.trigger.count),
+        _count(spec.trigger),
         spec.trigger.percent,
         _MISSING[spec.evaluation_missing_data],
     )
+
+
+def read_absence(condition: Any, place: str, project: str, metrics: Metrics) -> Absence | None:
+    """Check an absence condition; ``None`` for an SLO selector, which is only stored.
+
+    Raises:
+        RpcError: a documented rule is broken, or the metric has no descriptor.
+    """
+    spec = condition.condition_absent
+    place = f"{place}.condition_absent"
+    duration_ns = read_duration(spec.duration, f"{place}.duration", minimum_ns=MIN_ABSENCE_NS)
+    check_trigger(spec.trigger, place)
+    if is_slo_selector(spec.filter):
+        return None
+    selection, _ = read_selection(spec.filter, spec.aggregations, f"{place}.filter", project, metrics)
+    return Absence(condition.name, selection, duration_ns, _count(spec.trigger), spec.trigger.percent)
 
 
 def read_selection(
@@ -205,6 +237,10 @@ def read_duration(message: Any, place: str, *, minimum_ns: int = 0) -> int:
             place, shown, f"it must be from {minimum_ns // SECOND_NS}s to {MAX_DURATION_NS // SECOND_NS}s"
         )
     return int(value_ns)
+
+
+def _count(trigger: Any) -> int:
+    return 0 if trigger.WhichOneof("type") == "percent" else max(1, trigger.count)
 
 
 def check_trigger(trigger: Any, place: str) -> None:

@@ -1,5 +1,5 @@
-"""Threshold conditions on the cloud's clock: which series violate now, and which alerts that opens and
-closes.
+"""Threshold and absence conditions on the cloud's clock: which series violate now, and which alerts that
+opens and closes.
 
 The real service evaluates every condition about once a minute, on windows that slide with the time of
 evaluation. Here a window ends at the very moment of the evaluation, and conditions are looked at again when
@@ -13,6 +13,9 @@ Where a window has no data, ``evaluation_missing_data`` decides: NO_OP leaves an
 the duration the value before stands; INACTIVE closes it; ACTIVE counts as a violation. An open alert
 without any data for ``auto_close`` (7 days by default) closes.
 
+An absence is met for a series that had data while it was looked at, and had none for ``duration``; a policy
+made after a series fell silent knows nothing of it.
+
 Sources: "Behavior of metric-based alerting policies" (sliding windows, retest window, missing data), the
 documentation of ``EvaluationMissingData`` and ``AlertStrategy``.
 """
@@ -25,7 +28,7 @@ from typing import Any
 
 from . import aggregation
 from .alerts import Alert, Alerts
-from .conditions import MINUTE_NS, Selection, Threshold
+from .conditions import MINUTE_NS, Absence, Condition, Selection, Threshold
 from .distribution import Distribution
 from .series import SECOND_NS, SeriesStore
 from .streams import Stream
@@ -55,12 +58,12 @@ class Known:
 class Watch:
     """A condition between two evaluations."""
 
-    condition: Threshold
+    condition: Condition
     groups: dict[Group, Known] = field(default_factory=dict)
     checked_ns: int = -1
     version: int = -1
 
-    def change(self, condition: Threshold) -> None:
+    def change(self, condition: Condition) -> None:
         """Go on with a changed condition: what was found before says nothing of it."""
         self.condition, self.version = condition, -1
         for known in self.groups.values():
@@ -77,6 +80,9 @@ def observe(watch: Watch, store: SeriesStore, now_ns: int) -> None:
     """Say of every series of the condition whether it is met now."""
     watch.version, watch.checked_ns = _version(watch.condition, store), now_ns
     condition = watch.condition
+    if isinstance(condition, Absence):
+        _observe_absence(watch, condition, store, now_ns)
+        return
     latest = values_at(condition, store, now_ns)
     for group, (_, stream) in latest.items():
         known = watch.groups.setdefault(group, Known(stream, now_ns))
@@ -97,11 +103,46 @@ def observe(watch: Watch, store: SeriesStore, now_ns: int) -> None:
         if known.alert is None and now_ns - known.seen_ns > FORGET_NS:
             del watch.groups[group]
             candidates.pop(group, None)
-    met = _retest(condition, store, now_ns, candidates)
-    if not _is_triggered(condition, len(met), len(watch.groups)):
-        met = set()
-    for group in met:
-        watch.groups[group].is_met = True
+    _mark(watch, _retest(condition, store, now_ns, candidates))
+
+
+def _observe_absence(watch: Watch, condition: Absence, store: SeriesStore, now_ns: int) -> None:
+    """Say of every series that ever had data whether it has had none for the duration."""
+    for group, (seen_ns, stream) in _seen(condition, store, now_ns).items():
+        known = watch.groups.setdefault(group, Known(stream, seen_ns))
+        known.stream, known.seen_ns = stream, max(known.seen_ns, seen_ns)
+    absent = set()
+    for group, known in list(watch.groups.items()):
+        known.is_met = False
+        if now_ns - known.seen_ns < condition.duration_ns:
+            continue
+        if known.alert is None and now_ns - known.seen_ns > FORGET_NS:
+            del watch.groups[group]
+        else:
+            absent.add(group)
+    _mark(watch, absent)
+
+
+def _seen(condition: Absence, store: SeriesStore, now_ns: int) -> dict[Group, tuple[int, Stream]]:
+    """When each series last had data within the duration, by the time of its newest point."""
+    selection = condition.numerator
+    matches = selection.selector.matches
+    found: dict[Group, tuple[int, Stream]] = {}
+    for series in store.of_type(selection.metric_type):
+        newest_ns = series.ends[-1] if series.ends else 0
+        if not matches(series) or now_ns - newest_ns >= condition.duration_ns:
+            continue
+        steps = [step for step in selection.steps if step.aligner != "ALIGN_NONE"] or [aggregation.RAW]
+        for stream in aggregation.apply([series], steps, now_ns - condition.duration_ns, now_ns):
+            if newest_ns >= found.get(stream.group(), (0, stream))[0]:
+                found[stream.group()] = (newest_ns, stream)
+    return found
+
+
+def _mark(watch: Watch, met: set[Group]) -> None:
+    if _is_triggered(watch.condition, len(met), len(watch.groups)):
+        for group in met:
+            watch.groups[group].is_met = True
 
 
 def _retest(
@@ -125,7 +166,7 @@ def _retest(
     return {group for group, undecided in candidates.items() if not undecided}
 
 
-def _is_triggered(condition: Threshold, violating: int, total: int) -> bool:
+def _is_triggered(condition: Condition, violating: int, total: int) -> bool:
     if violating == 0:
         return False
     if condition.count:
@@ -162,7 +203,7 @@ def _select(selection: Selection, store: SeriesStore, at_ns: int) -> dict[Group,
     return found
 
 
-def _version(condition: Threshold, store: SeriesStore) -> int:
+def _version(condition: Condition, store: SeriesStore) -> int:
     version = store.versions.get(condition.numerator.metric_type, 0)
     if condition.denominator is not None:
         version += store.versions.get(condition.denominator.metric_type, 0)

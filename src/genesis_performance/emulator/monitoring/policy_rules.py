@@ -11,17 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..rpc_error import RpcError
-from .conditions import (
-    Metrics,
-    Threshold,
-    check_trigger,
-    is_slo_selector,
-    read_duration,
-    read_selection,
-    read_threshold,
-)
+from .conditions import Condition, Metrics, check_trigger, read_absence, read_duration, read_threshold
 from .names import invalid
-from .series import SECOND_NS
 
 MAX_CONDITIONS = 6
 MAX_NAME_CHARS = 512
@@ -37,8 +28,8 @@ MAX_RULE_CHARS = 2048
 _PROMETHEUS_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
-def check(policy: Any, project: str, metrics: Metrics) -> tuple[Threshold, ...]:
-    """Check a policy; its threshold conditions in the form that the evaluation uses.
+def check(policy: Any, project: str, metrics: Metrics) -> tuple[Condition, ...]:
+    """Check a policy; its threshold and absence conditions in the form that the evaluation uses.
 
     Raises:
         RpcError: a documented rule is broken.
@@ -61,12 +52,12 @@ def check(policy: Any, project: str, metrics: Metrics) -> tuple[Threshold, ...]:
     if policy.severity not in dict(type(policy).Severity.items()).values():
         raise invalid("alert_policy.severity", str(policy.severity), "The severity is unknown.")
     _check_combination(policy)
-    thresholds = []
+    evaluated = []
     for index, condition in enumerate(policy.conditions):
-        threshold = _check_condition(condition, f"alert_policy.conditions[{index}]", project, metrics)
-        if threshold is not None:
-            thresholds.append(threshold)
-    return tuple(thresholds)
+        read = _check_condition(condition, f"alert_policy.conditions[{index}]", project, metrics)
+        if read is not None:
+            evaluated.append(read)
+    return tuple(evaluated)
 
 
 def _check_combination(policy: Any) -> None:
@@ -104,15 +95,16 @@ def _check_combination(policy: Any) -> None:
         )
 
 
-def _check_condition(condition: Any, place: str, project: str, metrics: Metrics) -> Threshold | None:
+def _check_condition(condition: Any, place: str, project: str, metrics: Metrics) -> Condition | None:
     which = condition.WhichOneof("condition")
     if which is None:
         raise invalid(place, "", "A condition must be specified.")
     if which == "condition_threshold":
         return read_threshold(condition, place, project, metrics)
+    if which == "condition_absent":
+        return read_absence(condition, place, project, metrics)
     spec = getattr(condition, which)
     checks: dict[str, Callable[[], None]] = {
-        "condition_absent": lambda: _check_absent(spec, f"{place}.{which}", project, metrics),
         "condition_monitoring_query_language": lambda: _check_mql(spec, f"{place}.{which}"),
         "condition_prometheus_query_language": lambda: _check_promql(spec, f"{place}.{which}"),
         "condition_matched_log": lambda: _check_text(spec.filter, f"{place}.{which}.filter"),
@@ -122,13 +114,6 @@ def _check_condition(condition: Any, place: str, project: str, metrics: Metrics)
     if check_kind is not None:  # a kind that a later client brings is stored as it is
         check_kind()
     return None
-
-
-def _check_absent(spec: Any, place: str, project: str, metrics: Metrics) -> None:
-    read_duration(spec.duration, f"{place}.duration", minimum_ns=120 * SECOND_NS)
-    check_trigger(spec.trigger, place)
-    if not is_slo_selector(spec.filter):
-        read_selection(spec.filter, spec.aggregations, f"{place}.filter", project, metrics)
 
 
 def _check_mql(spec: Any, place: str) -> None:

@@ -157,7 +157,7 @@ _POLICIES = (
     Rule("condition/absence", "An absence lasts at least 120 s, in whole minutes.", _POLICY, DOCUMENTED),
     Rule("condition/promql", "Query required, duration >= 0, interval a positive multiple of 30 s, names at most 2048 characters.", _POLICY, DOCUMENTED),
     Rule("condition/forecast", "A forecast horizon is 1 to 60 hours.", _POLICY, DOCUMENTED),
-    Rule("condition/stored", "Only threshold conditions are evaluated; forecasts, SLO selectors and the other kinds are stored.", _OURS, UNVERIFIED),
+    Rule("condition/stored", "Only threshold and absence conditions are evaluated; forecasts, SLO selectors and the other kinds are stored.", _OURS, UNVERIFIED),
 )
 
 _EVALUATION = (
@@ -165,6 +165,7 @@ _EVALUATION = (
     Rule("alert/cadence", "Evaluated within 5 s instead of about once a minute, without ingestion delay.", _OURS, UNVERIFIED),
     Rule("alert/duration", "A condition is met when every window of the duration violates it.", _BEHAVIOUR, DOCUMENTED),
     Rule("alert/missing-data", "NO_OP keeps an alert, INACTIVE closes it, ACTIVE counts as a violation.", _POLICY, DOCUMENTED),
+    Rule("alert/absence", "An absence opens when a series that had data while the policy was there has had none for the duration; data closes it.", _OURS, UNVERIFIED),
     Rule("alert/one-a-series", "One alert for each policy, condition and series; closed when the condition is no longer met.", _BEHAVIOUR, DOCUMENTED),
     Rule("alert/ratio-zero", "A ratio with a denominator of 0, or of which one side is missing, has no value.", _OURS, UNVERIFIED),
     Rule("alert/disabled", "Disabling or deleting a policy, or removing the condition, closes its alerts.", _OURS, UNVERIFIED),

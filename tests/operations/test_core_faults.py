@@ -449,3 +449,44 @@ def test_a_thread_keeps_its_figures_when_its_id_is_not_among_those_that_run() ->
         with recorder.operation("inner"):
             pass
     assert "inner" in figures(recorder)
+
+
+async def test_an_operation_on_an_exit_stack_is_not_the_current_one_of_other_tasks() -> None:
+    recorder = Recorder(cpu="always")
+    gate = asyncio.Event()
+
+    async def holder() -> None:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(recorder.operation("held"))
+            await gate.wait()
+            assert current_operation() == "held"
+
+    task = asyncio.create_task(holder())
+    await asyncio.sleep(0)
+    assert current_operation() is None
+    gate.set()
+    await task
+    assert recorder.snapshots()[0].cpu_ns is None
+
+
+async def test_an_operation_within_a_context_manager_of_the_host_is_in_its_callers_task() -> None:
+    recorder = Recorder()
+    gate = asyncio.Event()
+
+    class Timed:
+        def __enter__(self) -> None:
+            self.execution = recorder.operation("timed")
+            self.execution.__enter__()
+
+        def __exit__(self, *error: object) -> None:
+            self.execution.__exit__(None, None, None)
+
+    async def holder() -> None:
+        with Timed():
+            await gate.wait()
+
+    task = asyncio.create_task(holder())
+    await asyncio.sleep(0)
+    assert current_operation() is None
+    gate.set()
+    await task

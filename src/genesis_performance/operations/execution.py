@@ -21,6 +21,9 @@ Key = str | tuple[str, "Labels"]
 # CO_GENERATOR, CO_COROUTINE and CO_ASYNC_GENERATOR of the inspect module, which is slow to import.
 _SUSPENDABLE = 0x20 | 0x80 | 0x200
 
+_ENTER_FOR_THEIR_CALLER = frozenset(("enter_context", "__enter__"))
+"""Of ``ExitStack``, and of context managers that have one of ours inside."""
+
 _getframe = sys._getframe
 
 
@@ -175,6 +178,9 @@ class Execution:
             self._cell = self._cell.recorder.cell(self._cell.key)
             self._cell.started += 1
         cell = self._cell
+        code = frame.f_code
+        while frame.f_code.co_name in _ENTER_FOR_THEIR_CALLER and frame.f_back is not None:
+            frame = frame.f_back
         suspendable = bool(frame.f_code.co_flags & _SUSPENDABLE)
         if suspendable or tracking.greenlets:
             self.parent = current_execution()
@@ -183,7 +189,7 @@ class Execution:
             self._rare.token = current.set(self)
         else:
             if cell.memory is None:
-                cell.code = frame.f_code
+                cell.code = code if code is frame.f_code else None
             else:
                 self._rare = Rare()  # the end is to be written there
             self.parent = current_execution()

@@ -79,7 +79,7 @@ static int prepare(PyObject *module) {
     struct { PyObject **place; const char *text; } strings[] = {
         {&str_new_cell, "new_cell"}, {&str_key, "key"}, {&str_count_error, "count_error"},
         {&str_count_failure, "count_failure"}, {&str_fold_calls, "fold_calls"}, {&str_fold_call, "fold_call"},
-        {&str_co_flags, "co_flags"}, {&str_counters, "counters"}, {&str_octave, "octave"},
+        {&str_co_flags, "co_flags"}, {&str_co_name, "co_name"}, {&str_f_back, "f_back"}, {&str_counters, "counters"}, {&str_octave, "octave"},
         {&str_qualname, "__qualname__"}, {&str_throw, "throw"}, {&str_close, "close"},
         {&str_operation, "operation"}, {&str_cr_frame, "cr_frame"}, {&str_gi_frame, "gi_frame"},
         {&str_setdefault, "setdefault"}, {&str_await, "__await__"}, {&str_send, "send"},

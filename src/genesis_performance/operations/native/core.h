@@ -28,6 +28,7 @@ enum { SEQUENCE, STARTED, ERRORS, SUM_NS, MIN_NS, MAX_NS, CPU_NS, CPU_SAMPLES, C
 
 #define MAX_CHILDREN 256 /* as current.MAX_KEYS */
 #define FREE_EXECUTIONS 64
+#define FREE_STEPS 32
 #define RECORDERS_OF_THREAD 4
 
 typedef struct {
@@ -40,7 +41,7 @@ typedef struct {
     PyObject *counters;       /* the object that the words were handed out as */
     Py_buffer *buffers;       /* of words and octaves; OCTAVES + 1 of them, NULL on the heap */
     PyObject *code;           /* that entered last, and whether it can be suspended: asking for the flags is slow */
-    int suspendable;
+    int suspendable;          /* kind_of_code */
 } Cell;
 
 typedef struct {
@@ -128,11 +129,13 @@ static uint64_t last_serial, last_generation, last_thread;
 static PyTypeObject *cell_type, *recorder_type, *execution_type, *function_type, *steps_type, *coroutine_type;
 static Execution *free_executions[FREE_EXECUTIONS];
 static int free_count;
+static Steps *free_steps[FREE_STEPS];
+static int free_steps_count;
 
 static PyObject *null_execution, *function_class, *tally_type, *call_site, *open_frames, *method_type;
 static PyObject *context_get, *context_set, *context_reset;
 static PyObject *str_new_cell, *str_key, *str_count_error, *str_count_failure, *str_fold_calls, *str_fold_call,
-    *str_co_flags, *str_counters, *str_octave, *str_qualname, *str_throw, *str_close, *str_operation,
+    *str_co_flags, *str_co_name, *str_f_back, *str_counters, *str_octave, *str_qualname, *str_throw, *str_close, *str_operation,
     *str_cr_frame, *str_gi_frame, *str_setdefault, *str_await, *str_send;
 
 static int tracking;          /* somebody looks from outside: executions enter their frames */

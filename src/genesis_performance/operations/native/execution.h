@@ -163,23 +163,61 @@ static inline int cpu_is_sampled(Execution *self) {
     return mask >= 0 && !((self->cell->words[STARTED] - 1) & mask);
 }
 
-/* Whether the code that enters can be suspended. The answer is kept with the cell: operations are entered from
-   one place, nearly always. */
-static int is_suspendable(Cell *cell, PyObject *frame) {
+static int flags_say_suspendable(PyObject *code) {
+    PyObject *flags = PyObject_GetAttr(code, str_co_flags);
+    int suspendable = flags && (PyLong_AsLong(flags) & SUSPENDABLE);
+    Py_XDECREF(flags);
+    PyErr_Clear();
+    return suspendable;
+}
+
+/* Code that enters for its caller: ExitStack.enter_context, or a context manager with ours inside. */
+static int enters_for_its_caller(PyObject *code) {
+    PyObject *name = PyObject_GetAttr(code, str_co_name);
+    int it_does = name && PyUnicode_Check(name) &&
+                  (!PyUnicode_CompareWithASCIIString(name, "enter_context") ||
+                   !PyUnicode_CompareWithASCIIString(name, "__enter__"));
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return it_does;
+}
+
+enum { PLAIN, SUSPENDABLE_CODE, FOR_ITS_CALLER };
+
+/* What the code that enters is. The answer is kept with the cell: operations are entered from one place, nearly
+   always. */
+static int kind_of_code(Cell *cell, PyObject *frame) {
     PyObject *code = (PyObject *)PyFrame_GetCode((PyFrameObject *)frame);
     if (code == cell->code) {
         Py_DECREF(code);
         return cell->suspendable;
     }
-    PyObject *flags = PyObject_GetAttr(code, str_co_flags);
-    int suspendable = flags && (PyLong_AsLong(flags) & SUSPENDABLE);
-    Py_XDECREF(flags);
-    PyErr_Clear();
+    int kind = flags_say_suspendable(code) ? SUSPENDABLE_CODE : enters_for_its_caller(code) ? FOR_ITS_CALLER : PLAIN;
     PyObject *before = cell->code;
     cell->code = code;
-    cell->suspendable = suspendable;
+    cell->suspendable = kind;
     Py_XDECREF(before);
-    return suspendable;
+    return kind;
+}
+
+/* The frame that had another enter for it: a new reference, or NULL. */
+static PyObject *frame_entered_for(PyObject *frame, int *suspendable) {
+    Py_INCREF(frame);
+    for (;;) {
+        PyObject *caller = PyObject_GetAttr(frame, str_f_back);
+        Py_DECREF(frame);
+        if (!caller || caller == Py_None) {
+            Py_XDECREF(caller);
+            PyErr_Clear();
+            return NULL;
+        }
+        PyObject *code = (PyObject *)PyFrame_GetCode((PyFrameObject *)caller);
+        int goes_on = enters_for_its_caller(code);
+        *suspendable = flags_say_suspendable(code);
+        Py_DECREF(code);
+        if (!goes_on) return caller;
+        frame = caller;
+    }
 }
 
 static void add_child(Execution *self, PyObject *name, int64_t calls, int64_t duration) {
@@ -265,13 +303,19 @@ static PyObject *execution_enter(Execution *self, PyObject *unused) {
         return Py_NewRef((PyObject *)self);
     }
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    int suspendable = frame && is_suspendable(self->cell, frame);
+    int suspendable = frame ? kind_of_code(self->cell, frame) : PLAIN;
+    PyObject *entered_for = NULL;
+    if (suspendable == FOR_ITS_CALLER) {
+        suspendable = 0;
+        frame = entered_for = frame_entered_for(frame, &suspendable);
+    }
     if (suspendable || greenlets) {
         enter_context(self);
     } else {
         push(thread, self);
     }
     if (tracking) enter_frame(self, frame);
+    Py_XDECREF(entered_for);
     if (!suspendable && cpu_is_sampled(self)) self->begin_cpu_ns = cpu_ns(self->recorder);
     self->begin_ns = wall_ns(self->recorder);
     return Py_NewRef((PyObject *)self);

@@ -13,9 +13,18 @@ static RARE PyObject *driven(PyObject *body) {
 }
 
 static PyObject *new_steps(Recorder *recorder, PyObject *key, PyObject *body, int is_generator) {
-    allocfunc allocate = PyType_GetSlot(steps_type, Py_tp_alloc);
-    Steps *self = (Steps *)allocate(steps_type, 0);
-    if (!self) return NULL;
+    Steps *self;
+    if (free_steps_count) {
+        self = free_steps[--free_steps_count];
+        PyObject_Init((PyObject *)self, steps_type);
+        self->begun = self->ended = self->stepping = self->suspended = self->sampled = 0;
+        self->cpu_ns = 0;
+        PyObject_GC_Track(self);
+    } else {
+        allocfunc allocate = PyType_GetSlot(steps_type, Py_tp_alloc);
+        self = (Steps *)allocate(steps_type, 0);
+        if (!self) return NULL;
+    }
     self->body = Py_TYPE(body) == coroutine_type || is_generator ? Py_NewRef(body) : driven(body);
     self->is_generator = (char)is_generator;
     self->execution = new_execution(recorder, key);
@@ -101,10 +110,10 @@ static RARE void leave_shared_context(Steps *self, PyObject *token) {
     Py_XDECREF((PyObject *)before);
 }
 
-static inline void step_out(Steps *self, Step *step, int ended) {
-    PyObject *kind = NULL, *error, *traceback;
+static inline void step_out(Steps *self, Step *step, int ended, int raised) {
+    PyObject *kind = NULL, *error = NULL, *traceback = NULL;
     /* Before anything of ours runs, which it would disturb. */
-    if (ended) PyErr_Fetch(&kind, &error, &traceback);
+    if (raised) PyErr_Fetch(&kind, &error, &traceback);
     if (self->sampled) self->cpu_ns += cpu_ns(self->execution->recorder) - step->cpu_ns;
     self->stepping = 0;
     self->suspended = !ended;
@@ -113,7 +122,7 @@ static inline void step_out(Steps *self, Step *step, int ended) {
     if (!ended) return;
     int returned = !kind || PyErr_GivenExceptionMatches(kind, PyExc_StopIteration);
     steps_end(self, returned ? NULL : kind);
-    PyErr_Restore(kind, error, traceback);
+    if (raised) PyErr_Restore(kind, error, traceback);
 }
 
 static PySendResult steps_am_send(Steps *self, PyObject *value, PyObject **result) {
@@ -121,7 +130,7 @@ static PySendResult steps_am_send(Steps *self, PyObject *value, PyObject **resul
     /* Python refuses a value that is sent before the first step, and the body does not begin. */
     if ((!self->begun && value != Py_None) || !step_in(self, &step)) return PyIter_Send(self->body, value, result);
     PySendResult sent = PyIter_Send(self->body, value, result);
-    step_out(self, &step, sent != PYGEN_NEXT);
+    step_out(self, &step, sent != PYGEN_NEXT, sent == PYGEN_ERROR);
     return sent;
 }
 
@@ -158,7 +167,7 @@ static PyObject *steps_throw(Steps *self, PyObject *arguments) {
     int stepped = step_in(self, &step);
     PyObject *result = PyObject_Call(method, arguments, NULL);
     Py_DECREF(method);
-    if (stepped) step_out(self, &step, !result);
+    if (stepped) step_out(self, &step, !result, !result);
     return result;
 }
 
@@ -167,7 +176,7 @@ static PyObject *steps_close(Steps *self, PyObject *unused) {
     if (!self->begun) self->ended = 1;
     int stepped = step_in(self, &step);
     PyObject *done = PyObject_CallMethodObjArgs(self->body, str_close, NULL);
-    if (stepped) step_out(self, &step, 1);
+    if (stepped) step_out(self, &step, 1, !done);
     return done;
 }
 
@@ -218,7 +227,8 @@ static void steps_dealloc(Steps *self) {
     Py_CLEAR(self->body);
     Py_CLEAR(self->inner);
     Py_CLEAR(self->execution);
-    PyObject_GC_Del(self);
+    if (free_steps_count < FREE_STEPS) free_steps[free_steps_count++] = self;
+    else PyObject_GC_Del(self);
     Py_DECREF(type);
 }
 

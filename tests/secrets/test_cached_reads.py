@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 
@@ -201,3 +202,31 @@ async def test_it_is_a_context_manager_on_a_loop(vault):
         assert await manager.get_secret("db-password") == "hunter2"
     with pytest.raises(StateError):
         await manager.get_secret("db-password")
+
+
+async def test_a_hit_takes_no_lock_and_starts_no_thread(manager):
+    manager.get_secrets_sync(["db-password", "api-key"])
+    reading, refresher = manager._lifetime._parts
+    locks = [reading._lock, reading.cache.lock, reading.latencies.lock, reading._flights._lock]
+    locks += [manager._lifetime._lock, refresher._lock]
+    threads = threading.active_count()
+    for lock in locks:
+        lock.acquire()
+    try:
+        assert manager.get_secret_sync("db-password") == await manager.get_secret("db-password") == "hunter2"
+        assert manager.get_secret_bytes_sync("api-key") == await manager.get_secret_bytes("api-key")
+        names = ["db-password", "api-key"]
+        assert manager.get_secrets_sync(names) == await manager.get_secrets(names)
+    finally:
+        for lock in locks:
+            lock.release()
+    assert threading.active_count() == threads
+
+
+def test_every_hit_is_counted(manager):
+    manager.get_secret_sync("api-key")
+    for _ in range(3):
+        manager.get_secret_sync("api-key")
+        manager.get_secret_bytes_sync("api-key")
+        manager.get_secrets_sync(["api-key"])
+    assert manager.get_performance_report()["performance_summary"]["cache_hits"] == 9

@@ -47,15 +47,33 @@ def test_lfu_keeps_what_is_used_often(full, strategy):
     assert "used" in full(strategy)
 
 
-def test_lfu_forgets_old_fame(make, vault, clock):
-    for name in ("famous", "today", "extra"):
+@pytest.mark.parametrize("strategy", ["lfu", "adaptive"])
+def test_old_fame_is_forgotten_as_others_come(make, vault, strategy):
+    manager = make(strategy=strategy, cache_size=16)
+    for name in ("famous", "today"):
         vault.put(name, name)
-    manager = make(strategy="lfu", cache_size=2, cache_ttl_s=100_000)
     for _ in range(1000):
         manager.get_secret_sync("famous")
-    clock.advance(20_000)
+    for i in range(16 * 60):
+        vault.put(f"s{i}", "v")
+        manager.get_secret_sync(f"s{i}")
+        manager.get_secret_sync("today")
+    assert vault.calls["today"] == 1
+    calls = vault.calls["famous"]
+    manager.get_secret_sync("famous")
+    assert vault.calls["famous"] == calls + 1
+
+
+@pytest.mark.parametrize("strategy", ["lru", "lfu", "adaptive"])
+def test_what_has_run_out_leaves_before_any_value(make, vault, clock, strategy):
+    for name in ("famous", "today", "extra"):
+        vault.put(name, name)
+    manager = make(strategy=strategy, cache_size=2)
     manager.get_secret_sync("today")
-    manager.get_secret_sync("today")
+    clock.advance(200)
+    for _ in range(1000):
+        manager.get_secret_sync("famous")
+    manager.invalidate("famous")
     manager.get_secret_sync("extra")
     assert {name.split("/")[3] for name in manager.get_performance_report()["secrets"]} == {"today", "extra"}
 

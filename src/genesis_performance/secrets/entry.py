@@ -135,7 +135,7 @@ class Slot:
         self.pace = Pace(now)
         self.used_at = now
         self.heat = 0.0  # decayed count of uses, the first ``uses_seen`` of them, as of ``heat_at``
-        self.heat_at = now
+        self.heat_at = 0.0  # a turn of the cache
         self.uses_seen = 0
         self.feedback_at = NEVER  # last read because a caller said that the value was rejected
         self.rechecks = 0  # reads still to come because a notice told of a change that is not seen yet

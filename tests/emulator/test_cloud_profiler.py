@@ -145,6 +145,7 @@ def test_a_pprof_that_contradicts_itself_is_refused(http, change, words):
         (gzip.compress(b""), "string table"),
         (pprof()[:-9], "cut off"),
     ],
+    ids=["nothing", "not compressed", "no protobuf", "empty", "cut off"],
 )
 def test_bytes_that_are_no_compressed_pprof_are_refused(http, content, words):
     assert words in refusal(http, body(content))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ SLOWEST, FASTEST = 1 / DAY_S, 1.0  # accesses a second
 PERIODS_S = (None,) * 24 + (90 * DAY_S,) * 15 + (30 * DAY_S,) * 12 + (DAY_S,) * 6 + (3600.0,) * 3
 BY_MACHINE, OFF_S, OFF_SHARE = 0.7, 60.0, 0.1
 UNPLANNED_S = 180 * DAY_S
+EXCERPT_SEED, EXCERPT_S = 4, 36_000.0  # for what is repeated with real calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,15 @@ def trace(seed: int, number: int, days: float = DAYS) -> Trace:
     if period_s is not None:
         rotations += _planned(chance, period_s, length_s)
     return Trace(array("d", reads.tobytes()), sorted(float(at) for at in rotations))
+
+
+def excerpt(number: int) -> Trace:
+    """The first ten hours of secret ``number`` of a seed of their own."""
+    whole = trace(EXCERPT_SEED, number)
+    return Trace(
+        whole.reads[: bisect_left(whole.reads, EXCERPT_S)],
+        [at for at in whole.rotations if at < EXCERPT_S],
+    )
 
 
 def _planned(chance: np.random.Generator, period_s: float, length_s: float) -> list[float]:

@@ -6,16 +6,20 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from bench.row import Row, at_most, printed
 from bench.secrets.peers import ROOT, note
+from bench.secrets.population import SECRETS, Trace, excerpt
+from bench.secrets.refreshing import POLICIES, TTL_S
+from bench.secrets.simulator import Tally, on_demand, simulate
 
-TITLES = {
-    "on demand": "real run, TTL on demand",
-    "hard": "real run, hard bound",
-    "soft": "real run, soft bound",
+WAYS: dict[str, Callable[[Trace, int], Tally]] = {
+    "on demand": lambda one, number: on_demand(one, TTL_S),
+    "hard": lambda one, number: simulate(one, POLICIES["hard bound"], number),
+    "soft": lambda one, number: simulate(one, POLICIES["soft bound, with create times"], number),
 }
+"""The managers of the real run as the simulator has them."""
 
 
 def rows() -> Iterator[Row]:
@@ -37,10 +41,10 @@ def rows() -> Iterator[Row]:
     yield printed("  reported by invalidate", found["rotated"]["reported"], "")
     yield at_most("  through with_secret", found["rotated"]["with_secret"], "", 0)
     played = found["played"]
-    for kind, title in TITLES.items():
-        one = played[kind]
-        yield printed(f"{title}: calls", one["calls"], "")
-        yield printed("  reads that block", one["blocked"], "")
-        yield printed("  stale reads", one["stale"], "")
-    yield printed("  reads of each", played["hard"]["reads"], "")
-    yield printed("  rotations", played["hard"]["rotations"], "")
+    for kind, way in WAYS.items():
+        real, simulated = played[kind], sum((way(excerpt(n), n) for n in range(SECRETS)), Tally())
+        for what in ("calls", "blocked", "stale"):
+            yield printed(f"real run, {kind}: {what}", real[what], "")
+            yield printed("  simulated", getattr(simulated, what), "")
+    yield printed("reads of each", played["hard"]["reads"], "")
+    yield printed("rotations", played["hard"]["rotations"], "")

@@ -20,23 +20,24 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
-from bench.secrets.population import SECRETS, Trace, trace
+from bench.secrets.population import EXCERPT_S, SECRETS, excerpt
 from genesis_performance import config, gcp
 from genesis_performance.config.secret_manager import CacheStrategy, SecretManagerSection
 from genesis_performance.emulator import SpawnedEmulator, spawn_emulator
 from genesis_performance.secrets import OptimizedSecretManager
+from genesis_performance.secrets.names import SecretName
+from genesis_performance.secrets.outside import history_over_grpc
 
 SERVICE = "google.cloud.secretmanager.v1.SecretManagerService"
 ACCESS = f"{SERVICE}/AccessSecretVersion"
 ROUNDS = 5
 READERS, SYNC_READERS, LOOPS = 200, 40, 4
 BATCH, DELAY_MS = 40, 50
-SPEED = 600  # simulated seconds a second
 REAL_S = 60.0
+SPEED = EXCERPT_S / REAL_S  # simulated seconds a second
 PLAYERS = 4
 USERS, ROTATIONS, ROTATED_EVERY_S, USE_EVERY_S = 8, 20, 0.25, 0.01
 LOOK_S = 0.005  # between two looks for what is due: 3 s of the managers' clock
-SEED = 4
 
 
 class Cloud:
@@ -152,16 +153,11 @@ class Played:
 
 def play(cloud: Cloud) -> dict[str, dict[str, int]]:
     """An excerpt of the population, read through managers of three kinds at the same moments."""
-    length_s = REAL_S * SPEED
-    traces = [_head(trace(SEED, number), length_s) for number in range(SECRETS)]
+    traces = [excerpt(number) for number in range(SECRETS)]
     current = [1] * SECRETS  # version of each secret, once the emulator has it
     for number in range(SECRETS):
         cloud.create(f"s{number}", "1")
-    begin = time.monotonic()
-
-    def clock() -> float:
-        return (time.monotonic() - begin) * SPEED
-
+    clock = FastClock()
     managers = {
         "on demand": _manager(clock, SecretManagerSection(cache_strategy=CacheStrategy.TTL)),
         "hard": _manager(clock, SecretManagerSection()),
@@ -223,8 +219,7 @@ def rotated(cloud: Cloud) -> dict[str, float]:
     found = {}
     for way in ("not reported", "reported", "with_secret"):
         cloud.create(_secret(way), "1")
-        begin = time.monotonic()
-        manager = _manager(lambda begin=begin: (time.monotonic() - begin) * SPEED, SecretManagerSection())
+        manager = _manager(FastClock(), SecretManagerSection())
         manager.start_optimization()
         server = {"password": "1"}
         ended = threading.Event()
@@ -281,16 +276,25 @@ def _secret(way: str) -> str:
     return f"used-{way.replace(' ', '-')}"
 
 
-def _manager(clock: Callable[[], float], section: SecretManagerSection) -> OptimizedSecretManager:
+class FastClock:
+    """Seconds since it was made, ``SPEED`` of them a second."""
+
+    def __init__(self) -> None:
+        self._begin = time.time()
+
+    def __call__(self) -> float:
+        return (time.time() - self._begin) * SPEED
+
+    def history(self, name: SecretName, timeout_s: float) -> list[float]:
+        """Create times of versions, on this clock."""
+        return [(at - self._begin) * SPEED for at in history_over_grpc(name, timeout_s)]
+
+
+def _manager(clock: FastClock, section: SecretManagerSection) -> OptimizedSecretManager:
     """With a pool from outside the manager starts no thread; its pauses would not be shortened."""
     pool = ThreadPoolExecutor(section.max_concurrency)
-    return OptimizedSecretManager("p", clock=clock, config=section, executor=pool)
-
-
-def _head(whole: Trace, length_s: float) -> Trace:
-    return Trace(
-        whole.reads[: sum(1 for at in whole.reads if at < length_s)],
-        [at for at in whole.rotations if at < length_s],
+    return OptimizedSecretManager(
+        "p", clock=clock, wall_clock=clock, history=clock.history, config=section, executor=pool
     )
 
 

@@ -59,7 +59,7 @@ class Turn(Protocol):
     def is_sent(self, mark: int) -> bool:
         """Whether that has happened; ``mark`` is what ``request`` returned."""
 
-    def exported(self, is_complete: bool) -> None:
+    def exported(self, result: WriteResult) -> None:
         """Called after each export."""
 
     def resign(self) -> None:
@@ -287,7 +287,7 @@ class Exporter:
             return None
         self._count(result)
         if self._turn is not None:
-            self._turn.exported(result.is_complete)
+            self._turn.exported(result)
         return result
 
     def _count(self, result: WriteResult) -> None:

@@ -49,7 +49,6 @@ def rendered(
     made: list[Series] = []
     for key, known in totals.items():
         start = known.start_unix_ns if start_of is None else start_of(key, known)
-        start = min(start, now_unix_ns - 1)
         total = known.total
         if isinstance(total, OperationTotal):
             fixed = ((SERVICE, service), (OPERATION_LABEL, key.name), (ENVIRONMENT, environment))

@@ -146,13 +146,12 @@ class SharedFolder:
 
     # ---- what the writer tells the others
 
-    def sent(self, began_ns: int, newest_unix_ns: int) -> None:
+    def sent(self, began_ns: int) -> None:
         """What was recorded until ``began_ns`` (monotonic clock) has been acknowledged."""
         self._write(_SENT_NS, began_ns)
-        self._write(_NEWEST_NS, newest_unix_ns)
 
     def date(self, newest_unix_ns: int) -> None:
-        """A point with this end time is on its way; no later one may be older."""
+        """A point with this end time was taken; no later one may be older."""
         self._write(_NEWEST_NS, newest_unix_ns)
 
     def sent_ns(self) -> int:

@@ -14,6 +14,7 @@ from .limits import Complaints
 from .mapped_file import MappedFile
 from .rendering import rendered
 from .sharing import SharedFolder, monotonic_ns
+from .sink import WriteResult
 from .totals import Known, Totals, add_all, nothing
 
 SPACING_NS = 5_000_000_000
@@ -48,7 +49,7 @@ class Writer:
     def after_fork_in_child(self) -> None:
         self._baseline: Totals | None = None
         self._began_ns = 0
-        self._newest_ns = self._newest_at_ns = 0
+        self._newest_ns = self._newest_at_ns = self._date_ns = 0
         self._inherited_ns = 0
         self._used = 0
         self._highest: dict[SeriesKey, float] = {}
@@ -60,6 +61,7 @@ class Writer:
         if not self._quietly(self.shared.try_lead):
             return False
         self._inherited_ns = self.shared.newest_unix_ns()
+        self._newest_ns = 0
         starts = self.shared.folded.starts
         self._used = sum(_series_of(key) for key in starts)
         self._highest.clear()
@@ -85,15 +87,18 @@ class Writer:
         wanted_ns = self.shared.wanted_ns()
         return wanted_ns > max(self.shared.sent_ns(), monotonic_ns() - PATIENCE_NS)
 
-    def exported(self, is_complete: bool) -> None:
-        """After a write; ``is_complete`` when everything was acknowledged."""
+    def exported(self, result: WriteResult) -> None:
+        """After a write: what became of it."""
         if not self.shared.leads:
             return
-        if is_complete:
-            self.shared.sent(self._began_ns, self._newest_ns)
+        if result.sent:
+            self._newest_ns, self._newest_at_ns = self._date_ns, monotonic_ns()
+            self.shared.date(self._date_ns)
+        if result.is_complete:
+            self.shared.sent(self._began_ns)
 
         def fold() -> bool:
-            self.shared.fold(acknowledged=is_complete)
+            self.shared.fold(acknowledged=result.is_complete)
             return True
 
         self._quietly(fold)
@@ -106,7 +111,6 @@ class Writer:
         now = self._dated(now_unix_ns)
         self._began_ns = monotonic_ns()
         totals = self._admitted(self.shared.merged())
-        self.shared.date(now)
         starts = self.shared.folded.starts
         made = rendered(
             totals,
@@ -153,9 +157,10 @@ class Writer:
                 total = nothing(key.kind)
                 total.add(known.total)
                 admitted[key] = Known(total, known.unit, known.start_unix_ns)
+        for key, known in admitted.items():
             if key.kind == COUNTER:  # sums of floats depend on their order; a counter must not fall by that
-                total = admitted[key].total
-                total.total = self._highest[key] = max(total.total, self._highest.get(key, total.total))
+                highest = max(known.total.total, self._highest.get(key, known.total.total))
+                known.total.total = self._highest[key] = highest
         if news:
 
             def keep() -> bool:
@@ -184,16 +189,14 @@ class Writer:
         )
 
     def _dated(self, now: int) -> int:
-        """The time of the next point: later than all before, whatever happens to the clock."""
+        """The time of the next point: later than all that were sent, whatever happens to the clock."""
         if self._newest_ns:
             # A clock that was set back goes on from where it was.
             passed = monotonic_ns() - self._newest_at_ns
             now = max(now, self._newest_ns + 1, min(self._newest_ns + passed, now + MAX_AHEAD_NS))
-        if self._inherited_ns:
-            soonest, self._inherited_ns = self._inherited_ns + SPACING_NS, 0
-            if now < soonest <= now + MAX_AHEAD_NS:
-                now = soonest
-        self._newest_ns, self._newest_at_ns = now, monotonic_ns()
+        elif self._inherited_ns:
+            now = max(now, self._inherited_ns + SPACING_NS)
+        self._date_ns = now
         return now
 
     def _file(self) -> MappedFile | None:

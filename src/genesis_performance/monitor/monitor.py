@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,15 +15,13 @@ from ..export.buffer import MetricBuffer
 from ..export.clock import Clock
 from ..export.limits import Complaints
 from ..export.sink import Sink
-from ..model.alert import ApplyMode, PerformanceAlert, PerformanceIncident
-from .alerts import RESPONSE_TIME, apply_mode, error_rate_alert, response_time_alert
-from .application import apply, withdraw
+from ..model.alert import PerformanceIncident
+from .alerting import Alerting
 from .cloud_incidents import CloudIncidents
 from .handles import Counter, Distribution, Gauge
 from .health import MonitorHealth
 from .health import of as _health
 from .pipeline import Destination, Pipeline, join, leave
-from .policy import RECORDED_RESPONSE_TIME
 from .records import MonitorRecords
 from .watch import Watch
 
@@ -34,11 +32,8 @@ log = logging.getLogger(__name__)
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.\-/]{1,100}")
 
-METRIC_WAIT_S = 120.0
-"""How long making a policy waits for a metric that alerting does not know yet."""
 
-
-class PerformanceMonitor:
+class PerformanceMonitor(Alerting):
     """Records metrics, sends them with the operations of every profiler, and watches alerts.
 
     Nothing happens before the first use: no thread, no connection, no file. Without a project everything
@@ -78,6 +73,7 @@ class PerformanceMonitor:
         self._watch: Watch | None = None
         self._records: MonitorRecords | None = None
         self._cloud: CloudIncidents | None = None
+        self._making = threading.Event()  # set when nobody waits for policies any more
         self._complaints = Complaints(log)
         self._last: Pipeline | None = None  # once closed
         self._is_closed = False
@@ -116,84 +112,6 @@ class PerformanceMonitor:
     def gauge(self, name: str, labels: Mapping[str, str] | None = None, *, unit: str | None = None) -> Gauge:
         """A handle for something that has a value at any time."""
         return Gauge(self._buffer, name, labels, unit)
-
-    def create_response_time_alert(
-        self,
-        service_name: str,
-        threshold_ms: float,
-        environment: str = "production",
-        *,
-        quantile: float = 0.95,
-        duration_s: float = 0,
-        apply: ApplyMode | str | None = None,
-        notification_channels: Iterable[str] = (),
-        metric_wait_s: float = METRIC_WAIT_S,
-    ) -> PerformanceAlert:
-        """Watch the response time of each operation of a service; the same call again changes nothing.
-
-        Args:
-            apply: ``api`` makes the policy in Cloud Monitoring, ``plan`` returns it as Terraform, ``local``
-                only evaluates here. By default ``monitoring.apply_alerts``, else ``api`` with a project.
-            metric_wait_s: how long to wait when alerting does not know the metric yet.
-
-        Raises:
-            InvalidInputError: such a policy could never open, or would always be open.
-            CloudError: Cloud Monitoring refused it; it is evaluated here all the same.
-        """
-        return self._make(
-            response_time_alert(
-                service_name,
-                threshold_ms,
-                environment,
-                quantile=quantile,
-                duration_s=duration_s,
-                channels=notification_channels,
-                apply=self._mode(apply),
-            ),
-            metric_wait_s,
-        )
-
-    def create_error_rate_alert(
-        self,
-        service_name: str,
-        threshold_percent: float,
-        environment: str = "production",
-        *,
-        duration_s: float = 0,
-        apply: ApplyMode | str | None = None,
-        notification_channels: Iterable[str] = (),
-        metric_wait_s: float = METRIC_WAIT_S,
-    ) -> PerformanceAlert:
-        """Watch the share of executions of each operation that fail; see ``create_response_time_alert``."""
-        return self._make(
-            error_rate_alert(
-                service_name,
-                threshold_percent,
-                environment,
-                duration_s=duration_s,
-                channels=notification_channels,
-                apply=self._mode(apply),
-            ),
-            metric_wait_s,
-        )
-
-    def alerts(self) -> list[PerformanceAlert]:
-        """The alerts of this monitor, and those that the store knows from others."""
-        watch, records = self._watched()
-        mine = {alert.name: alert for alert in watch.alerts}
-        return sorted(({one.name: one for one in records.alerts()} | mine).values(), key=lambda one: one.name)
-
-    def delete_alert(self, alert: PerformanceAlert | str) -> bool:
-        """Delete an alert, its policy in Cloud Monitoring too; False when there is none of that name."""
-        watch, records = self._watched()
-        name = alert if isinstance(alert, str) else alert.name
-        known = next((one for one in self.alerts() if one.name == name), None)
-        if known is None:
-            return False
-        withdraw(known, clock=self._open().clock)
-        watch.remove(name)
-        records.delete_alert(name)
-        return True
 
     def check_performance_thresholds(self) -> list[PerformanceIncident]:
         """Evaluate the alerts now and return the open incidents, the oldest first.
@@ -234,6 +152,7 @@ class PerformanceMonitor:
         with self._lock:
             pipeline, self._pipeline = self._pipeline, None
             already, self._is_closed = self._is_closed, True
+        self._making.set()
         if already or pipeline is None:
             return True
         if self._watch is not None:
@@ -251,8 +170,9 @@ class PerformanceMonitor:
         return self._health_of(self._pipeline)
 
     def after_fork_in_child(self) -> None:
-        """Called by the pipeline: the parent's lock may be held by a thread that the child does not have."""
+        """Called by the pipeline: the parent's locks may be held by a thread that the child does not have."""
         self._lock = threading.RLock()
+        self._making = threading.Event()
 
     def __enter__(self) -> Self:
         return self
@@ -318,56 +238,6 @@ class PerformanceMonitor:
                 self._records = MonitorRecords(self._store, pipeline.complaints)
                 self._watch = Watch(pipeline, self._records)
             return self._watch, self._records
-
-    def _mode(self, said: ApplyMode | str | None) -> ApplyMode:
-        chosen = said or settings().monitoring.apply_alerts
-        if chosen:
-            return apply_mode(chosen)
-        return ApplyMode.API if self._resolved_project() else ApplyMode.LOCAL
-
-    def _resolved_project(self) -> str | None:
-        from ..gcp.project import resolve_project
-
-        return resolve_project(self._project)
-
-    def _make(self, alert: PerformanceAlert, wait_s: float) -> PerformanceAlert:
-        pipeline = self._open()
-        watch, records = self._watched()
-        pipeline.name_service(alert.service_name)
-        # Watched first: an alert that Cloud Monitoring refuses still works here.
-        self._add(watch, alert)
-        made = apply(
-            alert,
-            project=self._resolved_project() if alert.apply is ApplyMode.API else None,
-            prefix=pipeline.destination.prefix,
-            also=pipeline.buffer.described(RECORDED_RESPONSE_TIME)
-            if alert.condition == RESPONSE_TIME
-            else None,
-            clock=pipeline.clock,
-            wait_s=wait_s,
-        )
-        self._add(watch, made)
-        records.put_alert(made)
-        return made
-
-    def _add(self, watch: Watch, alert: PerformanceAlert) -> None:
-        pipeline = self._open()
-        if alert.resource_name and self._cloud is None:
-            self._cloud = CloudIncidents(
-                alert.resource_name.split("/")[1],
-                pipeline.destination.prefix,
-                alerts=lambda: watch.alerts,
-                records=self._watched()[1],
-                complaints=pipeline.complaints,
-                monotonic=pipeline.clock.monotonic,
-                unix_ns=pipeline.clock.unix_ns,
-            )
-            pipeline.restarts(self._cloud)
-        watch.add(
-            alert,
-            in_background=settings().monitoring.enable_alerting,
-            also=self._cloud.try_sync if self._cloud else None,
-        )
 
     def _health_of(self, pipeline: Pipeline | None) -> MonitorHealth:
         own = dict(self._complaints.counts)

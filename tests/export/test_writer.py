@@ -1,0 +1,444 @@
+"""The folder that processes share: who sends, what becomes of the dead, and what survives damage."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from genesis_performance.export import folded
+from genesis_performance.export.blocks import COUNTER as COUNTER_CELL
+from genesis_performance.export.blocks import GAUGE as GAUGE_CELL
+from genesis_performance.export.blocks import SeriesKey
+from genesis_performance.export.buffer import COUNTER, GAUGE, MetricBuffer
+from genesis_performance.export.cells import Cells, OperationMemory
+from genesis_performance.export.limits import Complaints, SeriesBudget
+from genesis_performance.export.mapped_file import MappedFile
+from genesis_performance.export.sharing import LOCK_NAME, MOST_DEAD, SharedFolder
+from genesis_performance.export.sink import WriteResult
+from genesis_performance.export.totals import Totals
+from genesis_performance.export.writer import SPACING_NS, Writer
+from genesis_performance.model.series import Distribution, Series
+
+from .conftest import FakeClock
+from .test_mapped_file import killed_at_each_line
+
+SECOND_NS = 1_000_000_000
+
+
+class Process:
+    """What one process has; ``end`` is what any death of it does to its files."""
+
+    def __init__(self, folder: Path, clock: FakeClock, max_series: int = 1000) -> None:
+        self.complaints = Complaints(logging.getLogger("test"))
+        self.shared = SharedFolder(folder, self.complaints, new_task_id=f"task-{id(self)}")
+        self.cells = Cells(self.shared.new_file, self.complaints)
+        self.buffer = MetricBuffer(
+            service="shop",
+            environment="test",
+            budget=SeriesBudget(max_series),
+            complaints=self.complaints,
+            unix_ns=clock.unix_ns,
+            cells=self.cells,
+        )
+        self.clock = clock
+        self.writer = Writer(
+            self.shared, self.cells, complaints=self.complaints, clock=clock, max_series=max_series
+        )
+
+    def count(self, number: float, name: str = "orders", **labels: str) -> None:
+        self.buffer.record(name, number, labels, kind=COUNTER)
+
+    def export(self, *, acknowledged: bool = True) -> dict[str, object]:
+        """Values by name and labels of our own; what was sent is answered so."""
+        assert self.writer.take()
+        _, series = self.writer.collect(self.clock.unix_ns(), service="shop", environment="test")
+        retry = () if acknowledged else tuple(series)
+        self.writer.exported(WriteResult(sent=len(series) if acknowledged else 0, retry=retry))
+        return {name_of(one): one.points[0].value for one in series}
+
+    def end(self) -> None:
+        self.shared.resign()
+        made = self.cells.made
+        if isinstance(made, MappedFile):
+            made.close()
+
+
+def name_of(series: Series) -> str:
+    own = [text for key, text in series.labels if key not in {"service", "environment"}]
+    return " ".join([series.metric.name, *own])
+
+
+Make = Callable[..., Process]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "shared"
+
+
+@pytest.fixture
+def make(folder: Path, clock: FakeClock) -> Iterator[Make]:
+    made: list[Process] = []
+
+    def make(**arguments: int) -> Process:
+        made.append(Process(folder, clock, **arguments))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.end()
+
+
+def cell_files(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.cells"))
+
+
+def test_the_folder_is_the_users_alone(make: Make, folder: Path) -> None:
+    make().count(1)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
+
+
+def test_a_folder_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "other")
+    with pytest.raises(PermissionError, match="buffer_dir"):
+        SharedFolder(tmp_path / "link", Complaints(logging.getLogger("test")), new_task_id="t")
+
+
+def test_values_of_all_processes_are_one_series(make: Make) -> None:
+    first, second = make(), make()
+    first.count(2, shop="x")
+    second.count(3, shop="x")
+    second.count(4, shop="y")
+    assert first.export() == {"orders x": 5, "orders y": 4}
+
+
+def test_one_process_sends_and_another_takes_over_when_it_ends(make: Make) -> None:
+    first, second = make(), make()
+    assert first.writer.take()
+    assert not second.writer.take()
+    assert second.shared.health().writer_pid == os.getpid()
+    first.end()
+    assert second.writer.take()
+
+
+def test_the_successor_continues_the_same_points(make: Make, clock: FakeClock) -> None:
+    first, second = make(), make()
+    for one in (first, second):
+        one.count(2, shop="x")
+    first.writer.take()
+    task_id = first.shared.folded.task_id
+    _, before = first.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    first.writer.exported(WriteResult(sent=1))
+    first.count(1, shop="x")
+    first.end()
+    clock.advance(-3600)  # nobody's clock decides when a series began
+    assert second.writer.take()
+    now, after = second.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    assert second.shared.folded.task_id == task_id
+    assert (before[0].points[0].value, after[0].points[0].value) == (4, 5)
+    assert before[0].points[0].start_unix_ns == after[0].points[0].start_unix_ns
+    assert now > before[0].points[0].end_unix_ns
+
+
+def test_a_dead_process_is_counted_until_it_is_folded_and_removed_after_the_acknowledgement(
+    make: Make, folder: Path
+) -> None:
+    first, second = make(), make()
+    first.count(2)
+    second.count(3)
+    first.end()
+    assert second.export(acknowledged=False) == {"orders": 5}
+    assert len(cell_files(folder)) == 2
+    assert second.export() == {"orders": 5}
+    assert len(cell_files(folder)) == 1
+    assert second.export() == {"orders": 5}
+    second.end()
+    assert make().export() == {"orders": 5}
+    assert make().shared.health().lost == {}
+
+
+def test_files_of_the_dead_do_not_pile_up_while_the_sink_is_gone(make: Make, folder: Path) -> None:
+    for _ in range(MOST_DEAD + 2):
+        one = make()
+        one.count(1)
+        one.end()
+    heir = make()
+    assert heir.export(acknowledged=False) == {"orders": MOST_DEAD + 2}
+    assert cell_files(folder) == []
+    assert heir.export(acknowledged=False) == {"orders": MOST_DEAD + 2}
+
+
+def test_of_two_processes_one_takes_up_what_a_dead_one_left(make: Make) -> None:
+    dead, first, second = make(), make(), make()
+    dead.count(7)
+    dead.end()
+    assert first.export() == {"orders": 7}
+    assert not second.writer.take()
+    first.end()
+    assert second.export() == {"orders": 7}
+
+
+def test_a_kill_at_any_line_of_folding_neither_loses_nor_doubles(folder: Path, clock: FakeClock) -> None:
+    """The heir of a killed writer, whatever it had done by then."""
+
+    def work() -> None:
+        process = Process(folder, clock)
+        process.writer.take()
+        process.writer.collect(clock.unix_ns(), service="shop", environment="test")
+        process.writer.exported(WriteResult(sent=1))
+
+    expected = 0.0
+    for line in killed_at_each_line(("sharing.py", "folded.py"), work):
+        # Every fifth line is enough of a check, each process more makes each step longer.
+        if line % 5 and line > 50:
+            continue
+        heir = Process(folder, clock)
+        assert heir.export() == ({"orders": expected} if expected else {})
+        heir.end()
+        one = Process(folder, clock)
+        one.count(1)
+        one.end()
+        expected += 1
+    assert expected > 50
+
+
+def test_damaged_sums_begin_anew_under_a_new_task_and_count_nothing_twice(make: Make, folder: Path) -> None:
+    first = make()
+    first.count(5)
+    assert first.export() == {"orders": 5}
+    task_id = first.shared.folded.task_id
+    first.shared.resign()
+    text = (folder / folded.NAME).read_bytes()
+    (folder / folded.NAME).write_bytes(text[:-3] + b"xyz")
+    second = make()
+    assert second.export() == {"orders": 0}  # 5 were sent under the other task
+    assert second.shared.folded.task_id != task_id
+    first.count(2)
+    assert second.export() == {"orders": 2}
+    assert second.shared.health().lost == {"damaged totals": 1}
+    first.end()
+    assert second.export() == {"orders": 2}
+    assert second.export() == {"orders": 2}
+
+
+def test_a_file_whose_first_page_is_damaged_is_set_aside_and_counted(make: Make, folder: Path) -> None:
+    dead, heir = make(), make()
+    dead.count(1)
+    dead.end()
+    (path,) = cell_files(folder)
+    path.write_bytes(b"\0" * 16 + path.read_bytes()[16:])
+    heir.count(2)
+    assert heir.export() == {"orders": 2}
+    assert heir.shared.folded.lost == {"damaged files": 1}
+    assert len(list(folder.glob("*.damaged"))) == 1
+
+
+def test_what_is_whole_in_a_damaged_file_is_counted_and_the_file_kept_for_people(
+    make: Make, folder: Path
+) -> None:
+    dead, heir = make(), make()
+    dead.count(1, shop="x")
+    dead.count(1, shop="y")
+    dead.end()
+    (path,) = cell_files(folder)
+    text = bytearray(path.read_bytes())
+    text[4096] ^= 0xFF
+    path.write_bytes(text)
+    assert heir.export() == {"orders y": 1}
+    assert heir.export() == {"orders y": 1}
+    assert heir.shared.health().lost["damaged blocks"] >= 1
+    assert len(list(folder.glob("*.damaged"))) == 1
+    assert heir.complaints.counts["damaged file"] >= 1
+
+
+def test_a_file_of_another_version_is_left_alone(make: Make, folder: Path) -> None:
+    dead, heir = make(), make()
+    dead.count(1)
+    dead.end()
+    (path,) = cell_files(folder)
+    text = bytearray(path.read_bytes())
+    text[8] = 99
+    path.write_bytes(text)
+    assert heir.export() == {}
+    assert heir.complaints.counts["foreign file"] >= 1
+    assert path.read_bytes() == text
+
+
+def test_a_file_that_somebody_removes_leaves_its_values(make: Make, folder: Path) -> None:
+    first, second = make(), make()
+    first.count(2)
+    second.count(3)
+    assert first.export() == {"orders": 5}
+    assert isinstance(second.cells.made, MappedFile)
+    second.cells.made.path.unlink()
+    assert first.export() == {"orders": 5}
+    assert first.export() == {"orders": 5}
+    assert first.complaints.counts["file removed"] == 1
+
+
+def test_files_that_were_never_named_are_removed(make: Make, folder: Path) -> None:
+    process = make()
+    (folder / "1-abc.unnamed").write_bytes(b"")
+    process.export()
+    assert not list(folder.glob("*.unnamed"))
+
+
+def test_a_writer_whose_lock_was_removed_gives_way(make: Make, folder: Path) -> None:
+    first, second = make(), make()
+    assert first.writer.take()
+    (folder / LOCK_NAME).unlink()
+    assert second.writer.take()
+    assert not first.writer.take()
+
+
+def test_of_a_gauge_the_value_set_last_wins_whoever_set_it(make: Make, clock: FakeClock) -> None:
+    first, second = make(), make()
+    second.buffer.record("depth", 9, kind=GAUGE)
+    clock.advance(1)
+    first.buffer.record("depth", 4, kind=GAUGE)
+    assert first.export() == {"depth": 4}
+    clock.advance(1)
+    second.buffer.record("depth", 8, kind=GAUGE)
+    assert first.export() == {"depth": 8}
+
+
+def test_the_gauge_of_a_dead_process_is_sent_once_more_and_then_no_more(make: Make) -> None:
+    first, second = make(), make()
+    second.buffer.record("depth", 9, kind=GAUGE)
+    second.end()
+    assert first.export() == {"depth": 9}
+    assert first.export() == {}
+
+
+def test_series_beyond_the_limit_of_all_processes_keep_the_totals(make: Make) -> None:
+    processes = [make(max_series=5) for _ in range(4)]
+    for number, process in enumerate(processes):
+        for letter in "abcd":
+            process.count(1, shop=f"{letter}{'xyzu'[number]}")
+    found = processes[0].export()
+    assert len(found) == 6
+    assert sum(found.values()) == 16  # type: ignore[arg-type]
+    assert processes[0].export() == found
+
+
+def test_a_name_is_of_one_kind_in_all_processes(make: Make) -> None:
+    first, second = make(), make()
+    first.count(1)
+    assert first.export() == {"orders": 1}
+    second.buffer.record("orders", 5.0)
+    assert first.export() == {"orders": 1}
+    assert first.complaints.counts["kind conflict"] == 1
+
+
+def dates(process: Process, clock: FakeClock) -> int:
+    found = process.writer.collect(clock.unix_ns(), service="shop", environment="test")[0]
+    process.writer.exported(WriteResult(sent=1))
+    return found
+
+
+def test_no_point_is_dated_before_an_older_one_whatever_the_clock_does(make: Make, clock: FakeClock) -> None:
+    process = make()
+    process.writer.take()
+    found = []
+    for step in (0.0, 60.0, -3600.0, 1.0, 7200.0):
+        clock.advance(step)
+        found.append(dates(process, clock))
+    assert found == sorted(set(found))
+
+
+def test_a_successors_first_point_keeps_the_distance_that_the_service_wants(
+    make: Make, clock: FakeClock
+) -> None:
+    first, second = make(), make()
+    first.writer.take()
+    newest = dates(first, clock)
+    first.end()
+    clock.advance(1)
+    second.writer.take()
+    assert dates(second, clock) == newest + SPACING_NS
+
+
+def test_who_waits_is_answered_by_the_acknowledgement_of_a_later_export(make: Make) -> None:
+    first, second = make(), make()
+    first.writer.take()
+    second.count(1)
+    mark = second.writer.request()
+    assert not second.writer.is_sent(mark)
+    assert first.writer.is_wanted()
+    first.export(acknowledged=False)
+    assert not second.writer.is_sent(mark)
+    first.export()
+    assert second.writer.is_sent(mark)
+    assert not first.writer.is_wanted()
+
+
+def test_a_process_without_values_waits_for_nobody(make: Make) -> None:
+    process = make()
+    assert process.writer.is_sent(process.writer.request())
+
+
+def test_reading_without_leading_sees_the_same(make: Make) -> None:
+    first, second, dead = make(), make(), make()
+    dead.count(1)
+    dead.end()
+    first.count(2)
+    first.export()
+    second.count(4)
+    found: Totals = second.shared.merged()
+    assert not second.shared.leads
+    assert {key.name: known.total.total for key, known in found.items()} == {"orders": 7}
+
+
+def test_a_view_begins_with_the_process_and_has_all_of_its_own(make: Make, clock: FakeClock) -> None:
+    first = make()
+    first.buffer.record("wait_ms", 5.0)
+    second = make()
+    second.buffer.record("wait_ms", 7.0)
+    for value in (1.0, 2.0):
+        first.buffer.record("wait_ms", value)
+        (series,) = second.writer.observed(clock.unix_ns(), service="shop", environment="test")
+        found = series.points[0].value
+        assert isinstance(found, Distribution)
+        if value == 1.0:  # the first look is where it begins
+            assert (found.count, found.sum) == (1, pytest.approx(7))
+    assert found.count == 2
+    assert found.sum == pytest.approx(9)
+
+
+def test_what_ended_threads_of_a_recorder_left_is_added_up_and_its_room_used_again(make: Make) -> None:
+    process = make()
+    memory = OperationMemory(process.cells, budget=SeriesBudget(100), complaints=process.complaints)
+    sizes = []
+    for round_ in range(500):
+        words = memory.counters("pay", ())
+        octave = memory.octave(words, 7)
+        octave.cast("q")[3] = 2
+        words.cast("q")[3] = 10
+        del words, octave
+        memory.tidy()
+        if round_ % 100 == 0:
+            assert isinstance(process.cells.made, MappedFile)
+            sizes.append(process.cells.made._newest.used)  # type: ignore[union-attr]
+    assert len(set(sizes[1:])) == 1
+    found = process.export()
+    durations = found["operation/duration pay"]
+    assert isinstance(durations, Distribution)
+    assert (durations.count, durations.sum) == (1000, pytest.approx(5000 / 1e6))
+
+
+def test_the_sums_of_a_folder_are_what_was_kept(make: Make, folder: Path) -> None:
+    process = make()
+    process.count(1, shop="x")
+    process.buffer.record("depth", 3, kind=GAUGE)
+    process.buffer.record("wait_ms", 4.0)
+    process.export()
+    kept = folded.load(folder)
+    assert kept is not None
+    assert {(key.kind, key.name) for key in kept.starts} >= {(COUNTER_CELL, "orders"), (GAUGE_CELL, "depth")}
+    assert SeriesKey(GAUGE_CELL, "depth", (("environment", "test"), ("service", "shop"))) in kept.starts

@@ -227,7 +227,7 @@ def made(
     Raises:
         InvalidInputError: a text, the duration, the severity or a channel can not be.
     """
-    service, environment = _named(service_name, environment)
+    service, environment = place(service_name, environment)
     kind = KINDS[condition]
     said = f", {variant}" if variant else ""
     return PerformanceAlert(
@@ -246,7 +246,7 @@ def made(
         duration_s=_duration(duration_s),
         by_operation=by_operation,
         objective_percent=objective_percent,
-        slo=_slo(slo),
+        slo=slo_name(slo),
         severity=_severity(severity),
         documentation=_documentation(documentation),
         notification_channels=_channels(channels),
@@ -294,7 +294,12 @@ def apply_mode(text: ApplyMode | str) -> ApplyMode:
         raise InvalidInputError(f"apply is {text!r}; it is 'api', 'plan' or 'local'") from None
 
 
-def _named(service: str, environment: str) -> tuple[str, str]:
+def place(service: str, environment: str) -> tuple[str, str]:
+    """Service and environment, as labels of metrics and in filters.
+
+    Raises:
+        InvalidInputError: one of them can not be such a label.
+    """
     for what, text in (("service_name", service), ("environment", environment)):
         if not isinstance(text, str) or not text.strip() or len(text) > MAX_LENGTH:
             raise InvalidInputError(
@@ -337,7 +342,12 @@ def _documentation(text: str) -> str:
     return text.strip()
 
 
-def _slo(name: str | None) -> str | None:
+def slo_name(name: str | None) -> str | None:
+    """The resource name of an objective.
+
+    Raises:
+        InvalidInputError: it is none.
+    """
     if name is not None and not (isinstance(name, str) and _SLO.fullmatch(name)):
         raise InvalidInputError(
             f"slo is {name!r:.120}; give projects/P/services/S/serviceLevelObjectives/O, or leave it out"

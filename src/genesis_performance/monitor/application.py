@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
+from collections.abc import Callable
 
 from ..errors import ConfigurationError
 from ..export.catalog import (
@@ -23,6 +25,8 @@ from .cloud_policies import CloudPolicies
 from .kinds import kind_of
 from .policy import policy, terraform
 
+log = logging.getLogger(__name__)
+
 _PROCESS = frozenset({SERVICE, ENVIRONMENT})
 _OPERATION = _PROCESS | {OPERATION}
 _LABELS_OF = {
@@ -33,6 +37,19 @@ _LABELS_OF = {
 }
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress:
+    """Who hears that making a policy has to wait, and who may end the wait."""
+
+    tell: Callable[[str], object] | None = None
+    ended: threading.Event = dataclasses.field(default_factory=threading.Event)
+
+    def say(self, text: str) -> None:
+        log.warning("%s", text)
+        if self.tell is not None:
+            self.tell(text)
+
+
 def apply(
     alert: PerformanceAlert,
     *,
@@ -41,12 +58,14 @@ def apply(
     also: tuple[Metric, frozenset[str]] | None,
     clock: Clock,
     wait_s: float,
+    progress: Progress,
 ) -> PerformanceAlert:
     """The alert with its resource name or its Terraform text.
 
     Args:
         also: a recorded metric that the condition looks at too, with its label keys.
         wait_s: for a metric that alerting does not know yet.
+        progress: of that wait.
 
     Raises:
         ConfigurationError: mode ``api`` without a project.
@@ -62,7 +81,7 @@ def apply(
             "apply is 'api' and there is no project; set GOOGLE_CLOUD_PROJECT, give gcp_project_id, or use "
             "apply='plan' or 'local'"
         )
-    policies = _policies(project, clock)
+    policies = _policies(project, clock, progress)
     metric = kind_of(alert).metric
     policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
     name = policies.apply(made, timeout_s=wait_s)
@@ -76,10 +95,13 @@ def withdraw(alert: PerformanceAlert, *, clock: Clock) -> None:
         CloudError: Cloud Monitoring refused it.
     """
     if alert.resource_name:
-        _policies(alert.resource_name.split("/")[1], clock).delete(alert.resource_name)
+        _policies(alert.resource_name.split("/")[1], clock, Progress()).delete(alert.resource_name)
 
 
-def _policies(project: str, clock: Clock) -> CloudPolicies:
+def _policies(project: str, clock: Clock, progress: Progress) -> CloudPolicies:
     return CloudPolicies(
-        project, monotonic=clock.monotonic, sleep=lambda seconds: clock.wait(threading.Event(), seconds)
+        project,
+        monotonic=clock.monotonic,
+        sleep=lambda seconds: clock.wait(progress.ended, seconds),
+        say=progress.say,
     )

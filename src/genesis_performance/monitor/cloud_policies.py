@@ -22,15 +22,22 @@ class CloudPolicies:
 
     Args:
         monotonic: clock of the wait for a new metric.
-        sleep: waits so many seconds.
+        sleep: waits so many seconds; True when there is no more time.
+        say: hears of each wait.
     """
 
     def __init__(
-        self, project: str, *, monotonic: Callable[[], float], sleep: Callable[[float], object]
+        self,
+        project: str,
+        *,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], bool | None],
+        say: Callable[[str], object] = log.warning,
     ) -> None:
         self.project = project
         self._monotonic = monotonic
         self._sleep = sleep
+        self._say = say
 
     def apply(self, made: Policy, *, timeout_s: float) -> str:
         """Create the policy, or bring ours up to date; return its resource name.
@@ -109,14 +116,12 @@ class CloudPolicies:
                 left_s = ends - self._monotonic()
                 if left_s <= pause_s:
                     raise
-                log.warning(
+                self._say(
                     "the metric is not known to alerting yet, which takes up to ten minutes after its "
-                    "creation; trying again in %.0f s, for %.0f s at most: %s",
-                    pause_s,
-                    left_s,
-                    error,
+                    f"creation; trying again in {pause_s:.0f} s, for {left_s:.0f} s at most: {error}"
                 )
-                self._sleep(pause_s)
+                if self._sleep(pause_s):
+                    raise
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
 

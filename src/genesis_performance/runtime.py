@@ -172,7 +172,9 @@ class Runtime:
         made = self.__dict__  # the parts that were used
         if "monitor" in made:
             self.monitor.close(timeout_s)
-        for name in ("profiler", "secrets", "optimizer", "cost", "regression", "benchmarks", "store"):
+        if "profiler" in made:
+            self.profiler.close()  # and kept: what it recorded lives as long as it does, and others may read it
+        for name in ("secrets", "optimizer", "cost", "regression", "benchmarks", "store"):
             close = getattr(made.pop(name, None), "close", None)
             if close is not None:
                 close()

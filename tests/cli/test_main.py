@@ -82,6 +82,7 @@ def test_the_exit_code_of_a_command_reaches_the_shell(tmp_path: Path) -> None:
 
 
 def test_config_show_tells_where_a_value_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GENESIS_PERF__MONITORING__BUFFER_DIR", raising=False)
     monkeypatch.setenv("SECRET_CACHE_TTL", "7")
     shown = CliRunner().invoke(command, ["config", "show", "--changed"]).output
     assert shown.split() == ["secret_manager.cache_ttl_s", "7.0", "$SECRET_CACHE_TTL"]
@@ -94,7 +95,8 @@ def test_config_show_as_json_holds_every_setting() -> None:
     assert len(settings) > 40
 
 
-def test_config_show_without_changes_says_so() -> None:
+def test_config_show_without_changes_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GENESIS_PERF__MONITORING__BUFFER_DIR", raising=False)
     assert (
         CliRunner().invoke(command, ["config", "show", "--changed"]).output
         == "every setting is the default\n"

@@ -21,6 +21,7 @@ from .benchmarks import BenchmarksSection
 from .cost_optimization import CostOptimizationSection
 from .gcp import GcpSection
 from .monitoring import MonitoringSection
+from .notifications import NotificationsSection
 from .optimizer import OptimizerSection
 from .otlp import VARIABLES as OTEL_VARIABLES
 from .otlp import OtlpSection, from_otel
@@ -38,6 +39,7 @@ SECTIONS: tuple[type[Section], ...] = (
     BenchmarksSection,
     RegressionSection,
     MonitoringSection,
+    NotificationsSection,
     OtlpSection,
     OptimizerSection,
     CostOptimizationSection,
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     benchmarks: BenchmarksSection
     regression: RegressionSection
     monitoring: MonitoringSection
+    notifications: NotificationsSection
     otlp: OtlpSection
     optimizer: OptimizerSection
     cost_optimization: CostOptimizationSection

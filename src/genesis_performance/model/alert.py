@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from .evidence import IncidentEvidence
+
 
 class ApplyMode(StrEnum):
     """Where a policy lives."""
@@ -73,6 +75,7 @@ class PerformanceIncident:
     source: str = "local"  # or "cloud_monitoring"
     summary: str = ""
     timeline: tuple[tuple[int, str], ...] = ()  # (unix_ns, what happened)
+    evidence: IncidentEvidence | None = None  # None where Cloud Monitoring opened it
 
     @property
     def is_open(self) -> bool:

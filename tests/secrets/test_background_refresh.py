@@ -86,6 +86,19 @@ def test_what_has_run_out_is_dropped(manager, clock):
     assert manager.get_performance_report()["performance_summary"]["entries"] == 0
 
 
+def test_a_read_on_its_way_is_kept_when_what_it_replaces_is_dropped(make, vault, clock):
+    def looked_at(name, timeout_s):
+        manager.refresh_due()
+        return vault.access(name, timeout_s)
+
+    manager = make(access=looked_at)
+    manager.get_secret_sync("api-key")
+    clock.advance(300)
+    manager.get_secret_sync("api-key")
+    manager.get_secret_sync("api-key")
+    assert vault.total == 2
+
+
 def test_before_the_first_read_nothing_is_due(manager):
     assert manager.refresh_due() == 0
     assert manager.next_refresh_at() == float("inf")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -114,6 +115,33 @@ def test_a_value_invalidated_on_its_way_is_not_kept(make, vault):
         assert old.result() == "hunter2"
     assert manager.get_secret_sync("db-password") == "new"
     assert vault.total == 2
+
+
+def test_after_an_invalidation_nobody_gets_a_value_from_before_it(make, vault):
+    """While other threads read, refresh and are in the middle of reads."""
+    manager = make(clock=time.monotonic, cache_ttl_s=0.01)
+    manager.start_optimization()
+    vault.put("turning", "1")
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            manager.get_secret_sync("turning")
+
+    with ThreadPoolExecutor(4) as pool:
+        readers = [pool.submit(read) for _ in range(4)]
+        try:
+            for i in range(2, 300):
+                vault.put("turning", str(i))
+                if i % 2:
+                    manager.invalidate("turning")
+                else:
+                    manager.secret_changed("projects/p/secrets/turning")
+                assert int(manager.get_secret_sync("turning")) == i
+        finally:
+            stop.set()
+        for reader in readers:
+            reader.result()
 
 
 def test_closing_ends_the_reads_on_their_way(make, vault):

@@ -92,9 +92,10 @@ class Reading:
             here: fly it in this thread instead of one of the pool's.
             since: what was asked for before this tick does not do; a read on its way is joined nonetheless.
         """
+        generation = slot.generation  # before it can be joined: what is invalidated from now on is not kept
         flight, leads = self._flights.join(slot.name.resource, lambda: self.kept(slot, since))
         if leads:
-            self._launch(lambda: self._fly(slot, flight), here)
+            self._launch(lambda: self._fly(slot, flight, generation), here)
         elif not flight.done():
             with self._lock:
                 self.joined += 1
@@ -102,7 +103,7 @@ class Reading:
 
     def refresh(self, slot: Slot) -> bool:
         """Start reading a value again that is still served; says whether this call did."""
-        now = self._clock()
+        now, generation = self._clock(), slot.generation
         flight, leads = self._flights.join(
             slot.name.resource, lambda: slot.entry if now < slot.entry.refresh_at else None
         )
@@ -112,7 +113,7 @@ class Reading:
             self.refreshes += 1
             if slot.entry is not NOTHING:  # while it is on its way, hits need not look for it
                 slot.entry = slot.entry.until(slot.entry.expires_at, now + self.section.timeout_s)
-        self._launch(lambda: self._fly(slot, flight), here=False)
+        self._launch(lambda: self._fly(slot, flight, generation), here=False)
         return True
 
     def refresh_due(self) -> int:
@@ -126,7 +127,7 @@ class Reading:
             if entry is NOTHING:
                 continue
             if not entry.checked_at <= now < entry.expires_at + self.section.stale_if_error_s:
-                self._drop(slot)
+                self._let_go(slot, entry)
             elif now >= entry.refresh_at and slot.is_used:
                 started += self.refresh(slot)
         return started
@@ -168,7 +169,7 @@ class Reading:
             slot.feedback_at = now
             slot.generation += 1
             slot.entry = entry.until(NEVER)  # kept, for an outage in which stale values are allowed
-        self._flights.leave(slot.name.resource)
+            self._flights.leave(slot.name.resource)
         return True
 
     def changed(self, concerns: Callable[[Slot], bool]) -> int:
@@ -209,12 +210,19 @@ class Reading:
         self.cache.lock = threading.Lock()
         self.latencies.lock = threading.Lock()
 
+    def _let_go(self, slot: Slot, entry: Entry) -> None:
+        """Free a value that is served no more; a read on its way may still bring the next one."""
+        with self._lock:
+            if slot.entry is entry:
+                self.cache.swap(slot, NOTHING, self._clock())
+
     def _drop(self, slot: Slot) -> None:
         with self._lock:
             slot.generation += 1
             slot.missing = None
             self.cache.swap(slot, NOTHING, self._clock())
-        self._flights.leave(slot.name.resource)
+            # Under the same lock: a read of the new generation must not be left too, or two would race.
+            self._flights.leave(slot.name.resource)
 
     def _launch(self, job: Callable[[], None], here: bool) -> None:
         if not here:
@@ -235,12 +243,11 @@ class Reading:
                 )
             return self._pool
 
-    def _fly(self, slot: Slot, flight: Flight) -> None:
+    def _fly(self, slot: Slot, flight: Flight, generation: int) -> None:
         """Read one version and land its flight, whatever happens."""
         outcome: Outcome = CloudUnavailableError(
             f"{slot.name.resource}: the read was interrupted", code="CANCELLED"
         )
-        generation = slot.generation
         try:
             outcome = self._refusal(slot) or self._asked(slot)
         finally:

@@ -369,18 +369,30 @@ def test_who_waits_is_answered_by_the_acknowledgement_of_a_later_export(make: Ma
     first.writer.take()
     second.count(1)
     mark = second.writer.request()
-    assert not second.writer.is_sent(mark)
+    assert not second.writer.is_sent(mark, final=False)
     assert first.writer.is_wanted()
     first.export(acknowledged=False)
-    assert not second.writer.is_sent(mark)
+    assert not second.writer.is_sent(mark, final=False)
     first.export()
-    assert second.writer.is_sent(mark)
+    assert second.writer.is_sent(mark, final=False)
     assert not first.writer.is_wanted()
+
+
+def test_who_ends_leaves_its_values_to_a_writer_unless_that_ends_too(make: Make) -> None:
+    first, second = make(), make()
+    first.writer.take()
+    second.count(1)
+    mark = second.writer.request()
+    assert second.writer.is_sent(mark, final=True)
+    first.writer.end()
+    assert not second.writer.is_sent(mark, final=True)
+    first.end()
+    assert second.export() == {"orders": 1}
 
 
 def test_a_process_without_values_waits_for_nobody(make: Make) -> None:
     process = make()
-    assert process.writer.is_sent(process.writer.request())
+    assert process.writer.is_sent(process.writer.request(), final=False)
 
 
 def test_reading_without_leading_sees_the_same(make: Make) -> None:

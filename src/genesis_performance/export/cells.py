@@ -59,16 +59,19 @@ class Cells:
         if self.spare is None or not self.main.is_full:
             try:
                 return self.main, self.main.allocate(kind, payload_bytes, self.main.series(text), number)
-            except RegionFullError as error:
-                self._complaints.add(
-                    "buffer full",
-                    "new metrics are kept on the heap, where a kill loses them: %s",
-                    error,
-                )
+            except RegionFullError:
+                pass  # counted where it goes on
         return self.on_heap(text, kind, payload_bytes, number)
 
     def on_heap(self, text: SeriesText, kind: int, payload_bytes: int, number: int = 0) -> tuple[Region, int]:
         """A new cell that a kill loses."""
+        self._complaints.add(
+            "buffer full",
+            "metric %s goes on on the heap, where a kill loses it: the disk, or the %d MB that a process may "
+            "use, are full",
+            text.key.name,
+            self.main.max_bytes >> 20,
+        )
         spare = self.spare
         if spare is None:
             spare = self.spare = Region(max_bytes=1 << 40)  # bounded by the budget of series

@@ -56,8 +56,11 @@ class Turn(Protocol):
     def request(self) -> int:
         """Ask whoever sends to send what was recorded until now."""
 
-    def is_sent(self, mark: int) -> bool:
-        """Whether that has happened; ``mark`` is what ``request`` returned."""
+    def is_sent(self, mark: int, *, final: bool) -> bool:
+        """Whether that has happened, or with ``final`` is sure to; ``mark`` is what ``request`` returned."""
+
+    def end(self) -> None:
+        """The next export of this process may be its last one."""
 
     def exported(self, result: WriteResult) -> None:
         """Called after each export."""
@@ -241,8 +244,10 @@ class Exporter:
         try:
             while True:
                 left_s = flush.ends - self.clock.monotonic()
+                if self._turn is not None and flush.final:
+                    self._turn.end()
                 if self._turn is not None and not self._may_export():
-                    flush.is_complete = self._turn.is_sent(mark)
+                    flush.is_complete = self._turn.is_sent(mark, final=flush.final)
                     if flush.is_complete or left_s <= 0:
                         return
                     self.clock.wait(threading.Event(), OTHERS_PAUSE_S)

@@ -8,7 +8,6 @@ wrote it, and holds a redo log of one entry. Chunks are allocated on the disk be
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import mmap
 import os
@@ -18,6 +17,11 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+try:
+    import fcntl
+except ImportError:  # Windows: ``SharedFolder`` says so
+    fcntl = None  # type: ignore[assignment]
 
 from .blocks import CHUNK_BYTES, LAYOUT
 from .region import Region, RegionFullError
@@ -74,7 +78,7 @@ class MappedFile(Region):
     def sync(self) -> None:
         """Write to the disk what has changed. Lets other threads run meanwhile."""
         if self.is_open:
-            os.fdatasync(self._fd)
+            getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has only the latter
 
     def move(self, source: int, to: int, values: list[int]) -> None:
         """Set the words at ``to``, and those at ``source`` to zero, both or none of them."""
@@ -103,7 +107,7 @@ class MappedFile(Region):
                 span = min(max(start, CHUNK_BYTES), MAX_SPAN_BYTES)  # each map costs a file descriptor
                 try:
                     # Not only made longer: a page that the disk has no room for would kill the process.
-                    os.posix_fallocate(self._unlocked_fd, PAGE_BYTES + start, span)
+                    _allocate(self._unlocked_fd, PAGE_BYTES + start, span)
                     mapped = mmap.mmap(self._unlocked_fd, span, offset=PAGE_BYTES + start)
                 except (OSError, ValueError) as error:
                     raise RegionFullError(str(error)) from error
@@ -207,7 +211,7 @@ def _locked_file(folder: Path) -> tuple[Path, int]:
         fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.posix_fallocate(fd, 0, PAGE_BYTES)
+            _allocate(fd, 0, PAGE_BYTES)
             _write_identity(fd)
             unnamed.rename(path)
         except (BlockingIOError, FileNotFoundError):  # somebody tidied up just then
@@ -220,6 +224,18 @@ def _locked_file(folder: Path) -> tuple[Path, int]:
             raise
         return path, fd
     raise OSError(f"no file could be made in {folder}: each was taken away at once")
+
+
+def _allocate(fd: int, start: int, size: int) -> None:
+    """Have the disk keep room for zeros.
+
+    Raises:
+        OSError: there is none.
+    """
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, start, size)
+    else:  # macOS
+        os.pwrite(fd, bytes(size), start)
 
 
 def _write_identity(fd: int) -> None:

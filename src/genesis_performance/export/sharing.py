@@ -6,13 +6,17 @@ Who holds the lock ``writer`` sends. Everybody may read. Only the writer changes
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: there is no folder, everything is on the heap
+    fcntl = None  # type: ignore[assignment]
 
 from .blocks import GAUGE
 from .folded import DamagedError, Folded, load, save, set_aside
@@ -29,7 +33,7 @@ MOST_DEAD = 64
 
 MOST_DAMAGED = 8  # kept for who wants to look into them
 
-_SENT_NS, _NEWEST_NS, _PID = range(3)  # words of the lock's file
+_SENT_NS, _NEWEST_NS, _PID, _ENDS = range(4)  # words of the lock's file
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ class SharedFolder:
             self._folded = self._loaded()
             self._write(_SENT_NS, 0)  # the clock of an earlier boot says nothing
             self._write(_PID, os.getpid())
+            self._write(_ENDS, 0)
         except BaseException:
             self.resign()
             raise
@@ -153,6 +158,15 @@ class SharedFolder:
     def date(self, newest_unix_ns: int) -> None:
         """A point with this end time was taken; no later one may be older."""
         self._write(_NEWEST_NS, newest_unix_ns)
+
+    def end(self) -> None:
+        """The writer is about to end: what is recorded from now on may be left to others."""
+        if self._lock_fd >= 0:
+            self._write(_ENDS, 1)
+
+    @property
+    def writer_ends(self) -> bool:
+        return bool(self._words()[_ENDS])
 
     def sent_ns(self) -> int:
         """Until when (monotonic clock) what was recorded has been acknowledged; 0 when that is not known."""
@@ -384,20 +398,21 @@ class SharedFolder:
             return False
         return there.st_ino == ours.st_ino
 
-    def _words(self) -> tuple[int, int, int]:
+    def _words(self) -> tuple[int, ...]:
         try:
             with (self.path / LOCK_NAME).open("rb") as file:
-                text = file.read(24).ljust(24, b"\0")
+                text = file.read(32).ljust(32, b"\0")
         except OSError:
-            text = bytes(24)
-        sent, newest, pid = (int.from_bytes(text[at : at + 8], "little") for at in (0, 8, 16))
-        return sent, newest, pid
+            text = bytes(32)
+        return tuple(int.from_bytes(text[at : at + 8], "little") for at in range(0, 32, 8))
 
     def _write(self, word: int, value: int) -> None:
         os.pwrite(self._lock_fd, value.to_bytes(8, "little"), word * 8)
 
 
 def _make(folder: Path) -> None:
+    if fcntl is None:
+        raise OSError("this system has no flock")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     found = folder.lstat()
     if not folder.is_dir() or folder.is_symlink() or found.st_uid != os.geteuid():

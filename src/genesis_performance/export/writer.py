@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 from ..model.operation import OVERFLOW_NAME
@@ -47,6 +48,7 @@ class Writer:
         self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
+        self._lock = threading.RLock()  # exports, and looks of other threads
         self._baseline: Totals | None = None
         self._began_ns = 0
         self._newest_ns = self._newest_at_ns = self._date_ns = 0
@@ -56,16 +58,16 @@ class Writer:
 
     def take(self) -> bool:
         """Whether it is this process's turn; it is as soon as no other process has it."""
-        if self.shared.leads and self._quietly(self.shared.try_lead):
+        with self._lock:
+            led = self.shared.leads
+            if not self._quietly(self.shared.try_lead):
+                return False
+            if not led:
+                self._inherited_ns = self.shared.newest_unix_ns()
+                self._newest_ns = 0
+                self._used = sum(_series_of(key) for key in self.shared.folded.starts)
+                self._highest.clear()
             return True
-        if not self._quietly(self.shared.try_lead):
-            return False
-        self._inherited_ns = self.shared.newest_unix_ns()
-        self._newest_ns = 0
-        starts = self.shared.folded.starts
-        self._used = sum(_series_of(key) for key in starts)
-        self._highest.clear()
-        return True
 
     def request(self) -> int:
         """Ask for what was recorded until now to be sent; returns what ``is_sent`` takes."""
@@ -75,43 +77,71 @@ class Writer:
             file.want(now)
         return now
 
-    def is_sent(self, mark: int) -> bool:
-        """Whether what was recorded before ``request`` has been acknowledged, or is nothing."""
-        return self._file() is None or self.shared.sent_ns() >= mark
+    def is_sent(self, mark: int, *, final: bool) -> bool:
+        """Whether what was recorded before ``request`` has been acknowledged, or is nothing.
+
+        Args:
+            final: it is enough that another process will send it, as its file stays.
+        """
+        if self._file() is None or self.shared.sent_ns() >= mark:
+            return True
+        return final and not self.shared.writer_ends
+
+    def end(self) -> None:
+        """The next export may be the last one of this process."""
+        with self._lock:
+            self.shared.end()
+
+    def finish(self) -> None:
+        """After the last export, and after this process's file was closed: leave nothing behind."""
+        if self.take():
+            with self._lock:
+
+                def fold() -> bool:
+                    self.shared.merged()
+                    self.shared.fold(acknowledged=True)
+                    return True
+
+                self._quietly(fold)
 
     def is_wanted(self) -> bool:
         """Whether another process waits for its values to be sent."""
-        if not self.shared.leads:
-            return False
-        self._quietly(self._look)
-        wanted_ns = self.shared.wanted_ns()
+        with self._lock:
+            if not self.shared.leads:
+                return False
+            self._quietly(self._look)
+            wanted_ns = self.shared.wanted_ns()
         return wanted_ns > max(self.shared.sent_ns(), monotonic_ns() - PATIENCE_NS)
 
     def exported(self, result: WriteResult) -> None:
         """After a write: what became of it."""
-        if not self.shared.leads:
-            return
-        if result.sent:
-            self._newest_ns, self._newest_at_ns = self._date_ns, monotonic_ns()
-            self.shared.date(self._date_ns)
-        if result.is_complete:
-            self.shared.sent(self._began_ns)
+        with self._lock:
+            if not self.shared.leads:
+                return
+            if result.sent:
+                self._newest_ns, self._newest_at_ns = self._date_ns, monotonic_ns()
+                self.shared.date(self._date_ns)
+            if result.is_complete:
+                self.shared.sent(self._began_ns)
 
-        def fold() -> bool:
-            self.shared.fold(acknowledged=result.is_complete)
-            return True
+            def fold() -> bool:
+                self.shared.fold(acknowledged=result.is_complete)
+                return True
 
-        self._quietly(fold)
+            self._quietly(fold)
 
     def resign(self) -> None:
-        self.shared.resign()
+        """Let another process send."""
+        with self._lock:
+            self.shared.resign()
 
     def collect(self, now_unix_ns: int, *, service: str, environment: str) -> tuple[int, list[Series]]:
         """The series of all processes, and the time that their points carry."""
-        now = self._dated(now_unix_ns)
-        self._began_ns = monotonic_ns()
-        totals = self._admitted(self.shared.merged())
-        starts = self.shared.folded.starts
+        with self._lock:
+            now = self._dated(now_unix_ns)
+            self._began_ns = monotonic_ns()
+            totals = self._admitted(self.shared.merged())
+            starts = self.shared.folded.starts
         made = rendered(
             totals,
             now,
@@ -125,9 +155,10 @@ class Writer:
         """What happened in all processes since this one began, and all of its own."""
         file = self._file()
         own = file.path.name if file is not None else ""
-        if self._baseline is None:
-            self._baseline = self.shared.merged(without=own)
-        totals = self.shared.merged()
+        with self._lock:
+            if self._baseline is None:
+                self._baseline = self.shared.merged(without=own)
+            totals = self.shared.merged()
         add_all(totals, {key: one for key, one in self._baseline.items() if key in totals}, -1)
         return rendered(totals, now_unix_ns, service=service, environment=environment)
 

@@ -6,7 +6,6 @@ operation twice and be refused. All processes with that destination share a fold
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
@@ -184,10 +183,8 @@ class Pipeline:
         made = self.cells.made
         if isinstance(made, MappedFile):
             made.close()
-        if complete and self.writer.take():
-            with self._lock, contextlib.suppress(OSError):
-                self._shared.merged()
-                self._shared.fold(acknowledged=True)
+        if complete:
+            self.writer.finish()
         self.writer.resign()
         return complete
 
@@ -209,7 +206,15 @@ class Pipeline:
         path = shared_folder(
             settings().monitoring.buffer_dir,
             service=self.service,
-            destination=(to.project, to.prefix, to.service, to.environment, to.sink),
+            # An emulator forgets what it was sent: what went to another one is no beginning for it.
+            destination=(
+                to.project,
+                to.prefix,
+                to.service,
+                to.environment,
+                to.sink,
+                settings().gcp.emulator,
+            ),
         )
         try:
             return SharedFolder(path, self.complaints, new_task_id=task_id())

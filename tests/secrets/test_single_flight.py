@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 
 import pytest
 
@@ -115,6 +115,33 @@ def test_a_value_invalidated_on_its_way_is_not_kept(make, vault):
         assert old.result() == "hunter2"
     assert manager.get_secret_sync("db-password") == "new"
     assert vault.total == 2
+
+
+async def test_a_read_from_before_an_invalidation_does_not_replace_one_from_after_it(make, vault):
+    """However late it is sent, and whichever lands first."""
+    jobs = []
+
+    class Held(Executor):
+        def submit(self, fn, /, *args, **kwargs) -> Future:
+            jobs.append(fn)
+            return Future()
+
+    def overtaken(name, timeout_s):
+        version = vault.access(name, timeout_s)
+        if jobs:
+            vault.put("db-password", "new")
+            jobs.pop()()
+        return version
+
+    manager = make(access=overtaken, executor=Held())
+    before = asyncio.create_task(manager.get_secret("db-password"))
+    await asyncio.sleep(0)
+    manager.invalidate("db-password")
+    after = asyncio.create_task(manager.get_secret("db-password"))
+    await asyncio.sleep(0)
+    jobs.pop(0)()
+    assert (await before, await after) == ("hunter2", "new")
+    assert manager.get_secret_sync("db-password") == "new"
 
 
 def test_after_an_invalidation_nobody_gets_a_value_from_before_it(make, vault):

@@ -13,10 +13,12 @@ class NotificationsSection(Section, frozen=True, kw_only=True):
     """Who is told when an incident opens or closes.
 
     Args:
-        webhook_url: told with a POST. Only ``https``, or ``http`` to this machine. A URL that is itself a secret,
-            as Slack's are, is better read from Secret Manager: ``webhook_url_secret``.
-        webhook_url_secret: ``projects/P/secrets/S/versions/V`` that holds the URL, instead of ``webhook_url``.
-        webhook_format: ``json`` is the whole notification, ``slack`` the text that Slack's incoming webhooks take.
+        webhook_url: told with a POST. Only ``https``, or ``http`` to this machine. A URL that is itself a
+            secret, as Slack's are, is better read from Secret Manager: ``webhook_url_secret``.
+        webhook_url_secret: ``projects/P/secrets/S/versions/V`` that holds the URL, instead of
+            ``webhook_url``.
+        webhook_format: ``json`` is the whole notification, ``slack`` the text that Slack's incoming webhooks
+            take.
         webhook_key_secret: ``projects/P/secrets/S/versions/V`` with the key that requests are signed with.
         webhook_key_file: a file with that key, for those who mount secrets.
         allow_private_http: ``http`` to any host too, for a receiver within a private network.

@@ -20,6 +20,7 @@ from .alerts import made, objective
 from .kinds import BURN_RATE
 
 SECOND_NS = 1_000_000_000
+THIN_EVERY_NS = 60 * SECOND_NS
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class ErrorBudget:
     def __init__(self, service: str, environment: str) -> None:
         self._of = {(SERVICE, service), (ENVIRONMENT, environment)}
         self._kept: list[_Counts] = []
+        self._thinned_in = 0
 
     def add(self, at_ns: int, series: Iterable[Series]) -> None:
         """Remember the counts as of now."""
@@ -124,6 +126,8 @@ class ErrorBudget:
             kept.pop()  # the clock was set back, or another count began
         if seen:
             kept.append(_Counts(at_ns, total, errors))
+        if at_ns // THIN_EVERY_NS != self._thinned_in:
+            self._thinned_in = at_ns // THIN_EVERY_NS
             self._kept = list(_thinned(kept, at_ns))
 
     def ratio(self, window_s: float) -> float | None:

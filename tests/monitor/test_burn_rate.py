@@ -1,0 +1,162 @@
+import random
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genesis_performance.errors import InvalidInputError
+from genesis_performance.export.catalog import OPERATION_COUNT
+from genesis_performance.model.alert import ApplyMode, PerformanceAlert
+from genesis_performance.model.series import Point, Series
+from genesis_performance.monitor.burn_rate import BURNS, Burn, ErrorBudget, burn_rate_alerts
+from genesis_performance.monitor.conditions import Readings
+from genesis_performance.monitor.policy import policy, prometheus_name
+
+SECOND = 1_000_000_000
+START_NS = 1_790_000_000 * SECOND
+
+
+def alerts(percent: float = 99.9, slo: str | None = None, **changes: object) -> list[PerformanceAlert]:
+    arguments = {"duration_s": 0, "channels": (), "ticket_channels": None, "apply": ApplyMode.LOCAL} | changes
+    return burn_rate_alerts("api", percent, "production", slo=slo, **arguments)  # type: ignore[arg-type]
+
+
+def counts(at_ns: int, good: int, failed: int, service: str = "api") -> list[Series]:
+    labels = (("environment", "production"), ("operation", "pay"), ("service", service))
+    return [
+        Series(
+            metric=OPERATION_COUNT,
+            labels=(*labels, ("status", status)),
+            points=(Point(end_unix_ns=at_ns, value=count, start_unix_ns=START_NS),),
+        )
+        for status, count in (("ok", good), ("error", failed))
+    ]
+
+
+def test_the_windows_and_rates_are_those_of_the_sre_workbook() -> None:
+    table = [(burn.rate, burn.long_s // 3600, burn.short_s // 60, burn.severity) for burn in BURNS]
+    assert table == [(14.4, 1, 5, "CRITICAL"), (6.0, 6, 30, "CRITICAL"), (1.0, 72, 360, "WARNING")]
+
+
+@pytest.mark.parametrize(("burn", "share"), [(BURNS[0], 0.02), (BURNS[1], 0.05), (BURNS[2], 0.1)])
+def test_a_full_long_window_uses_up_the_share_of_the_budget_that_is_said(burn: Burn, share: float) -> None:
+    assert burn.rate * burn.long_s / (30 * 86_400) == pytest.approx(share)
+
+
+def test_both_windows_must_burn() -> None:
+    fast = policy(alerts()[0], "p")
+    assert fast["combiner"] == "AND"
+    long, short = (one["condition_threshold"] for one in fast["conditions"])
+    assert long["aggregations"][0]["alignment_period"] == {"seconds": 3600}
+    assert short["aggregations"][0]["alignment_period"] == {"seconds": 300}
+    assert long["aggregations"][0]["group_by_fields"] == []
+    assert long["threshold_value"] == short["threshold_value"] == pytest.approx(14.4 * 0.001)
+    assert long["denominator_filter"] in long["filter"]
+
+
+def test_three_days_are_asked_for_in_promql() -> None:
+    """A filter looks back 25 hours at most."""
+    (condition,) = policy(alerts()[2], "genesis.performance")["conditions"]
+    query = condition["condition_prometheus_query_language"]["query"]
+    assert query.count("[259200s]") == query.count("[21600s]") == 2
+    assert "custom_googleapis_com:genesis_performance_operation_count{" in query
+    assert query.count("> 0.001)") == 2
+
+
+def test_an_objective_in_the_cloud_is_asked_for_its_burn_rate() -> None:
+    name = "projects/p/services/s/serviceLevelObjectives/o"
+    (long, short) = policy(alerts(slo=name)[0], "p")["conditions"]
+    assert long["condition_threshold"]["filter"] == f'select_slo_burn_rate("{name}", "3600s")'
+    assert short["condition_threshold"]["filter"] == f'select_slo_burn_rate("{name}", "300s")'
+    assert long["condition_threshold"]["threshold_value"] == 14.4
+    assert "denominator_filter" not in long["condition_threshold"]
+
+
+def test_names_in_promql_have_a_colon_after_the_domain() -> None:
+    assert prometheus_name("custom.googleapis.com/a-b.c/d/e") == "custom_googleapis_com:a_b_c_d_e"
+
+
+@pytest.mark.parametrize("percent", [0, 50, 93.9, 99.999, 100, True, "99.9", float("nan")])
+def test_an_objective_that_the_rates_do_not_fit_is_refused(percent: float) -> None:
+    with pytest.raises(InvalidInputError, match="objective_percent is"):
+        alerts(percent)
+
+
+@pytest.mark.parametrize("slo", ["o", 'projects/p/services/"s/serviceLevelObjectives/o', 5])
+def test_an_objective_that_is_no_resource_name_is_refused(slo: str) -> None:
+    with pytest.raises(InvalidInputError, match="slo is"):
+        alerts(slo=slo)
+
+
+def test_pages_and_tickets_may_go_different_ways() -> None:
+    page, ticket = "projects/p/notificationChannels/1", "projects/p/notificationChannels/2"
+    found = alerts(channels=[page], ticket_channels=[ticket])
+    assert [one.notification_channels for one in found] == [(page,), (page,), (ticket,)]
+
+
+def test_the_burn_rate_is_the_slower_one_of_the_windows() -> None:
+    """An hour of errors that ended ten minutes ago no longer burns."""
+    fast, readings = alerts(99.0)[0], Readings()
+    good = failed = 0
+    for minute in range(71):
+        good, failed = good + 10, failed + (10 if minute <= 60 else 0)
+        at_ns = START_NS + minute * 60 * SECOND
+        readings.observe(at_ns, counts(at_ns, good, failed), [fast], 20)
+        if minute == 60:
+            assert readings.values(fast) == {"": pytest.approx(50.0)}
+    assert readings.values(fast) == {"": 0.0}
+
+
+def test_the_executions_of_other_services_do_not_count() -> None:
+    fast, readings = alerts()[0], Readings()
+    at_ns = START_NS + 60 * SECOND
+    readings.observe(at_ns, [*counts(at_ns, 10, 0), *counts(at_ns, 0, 99, "other")], [fast], 20)
+    assert readings.values(fast) == {"": 0.0}
+
+
+def test_without_executions_there_is_no_burn_rate() -> None:
+    fast, readings = alerts()[0], Readings()
+    readings.observe(START_NS, [], [fast], 20)
+    assert readings.values(fast) == {}
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([10, 17, 60]))
+def test_each_window_holds_what_happened_in_it_to_the_resolution_of_its_age(seed: int, every_s: int) -> None:
+    chance, budget = random.Random(seed), ErrorBudget("api", "production")
+    happened: list[tuple[int, int, int]] = []
+    good = failed = 0
+    for number in range(8 * 3600 // every_s):
+        good, failed = good + chance.randint(0, 9), failed + chance.choice([0, 0, 0, 5])
+        at_ns = START_NS + number * every_s * SECOND
+        budget.add(at_ns, counts(at_ns, good, failed))
+        happened.append((at_ns, good + failed, failed))
+    now_ns = happened[-1][0]
+    for window_s, resolution_s in ((300, every_s), (1800, every_s), (6 * 3600, 60 + every_s)):
+        # The window begins at a moment that was kept: at most so much earlier than asked for.
+        begins_ns = now_ns - window_s * SECOND
+        possible = {
+            (happened[-1][2] - errors) / (happened[-1][1] - total)
+            for at_ns, total, errors in happened
+            if begins_ns - resolution_s * SECOND <= at_ns <= begins_ns
+        }
+        assert budget.ratio(window_s) in possible
+
+
+def test_three_days_of_counts_take_little_memory() -> None:
+    budget = ErrorBudget("api", "production")
+    for number in range(0, 80 * 3600, 10):
+        budget.add(START_NS + number * SECOND, counts(START_NS + number * SECOND, number, number // 100))
+    assert len(budget._kept) < 1700
+    assert budget.ratio(72 * 3600) == pytest.approx(0.01, rel=0.05)
+    assert all(a.at_ns < b.at_ns for a, b in pairwise(budget._kept))
+
+
+def test_a_clock_that_is_set_back_does_not_make_negative_counts() -> None:
+    budget = ErrorBudget("api", "production")
+    for at_s, good, failed in ((0, 10, 0), (60, 20, 0), (10, 30, 5), (20, 40, 5)):
+        budget.add(START_NS + at_s * SECOND, counts(START_NS + at_s * SECOND, good, failed))
+    ratio = budget.ratio(300)
+    assert ratio is not None
+    assert 0 <= ratio <= 1

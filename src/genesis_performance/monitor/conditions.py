@@ -91,6 +91,11 @@ class Readings:
                 return self._burn_rate(alert)
         return _response_times(alert, self._history)
 
+    @property
+    def history(self) -> History:
+        """The cumulative series at the last moments, for what an incident shows."""
+        return self._history
+
     def clear(self) -> None:
         """Forget everything, as the child of a fork does."""
         self._history.clear()

@@ -59,6 +59,10 @@ class History:
     def clear(self) -> None:
         self._moments.clear()
 
+    def shift(self, by_ns: int) -> None:
+        """Date every moment so much later: the clock jumped, the time between them did not change."""
+        self._moments = deque(Moment(one.at_ns + by_ns, one.values) for one in self._moments)
+
     def increases(self, name: str, window_s: float) -> Iterator[tuple[Labels, Value]]:
         """What each series of a metric grew by in the window that ends with the newest moment.
 

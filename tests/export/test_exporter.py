@@ -149,6 +149,24 @@ def test_flush_waits_for_series_that_were_written_a_moment_ago(make: Make, clock
     assert sink.writes == 2
 
 
+def test_a_flush_is_complete_once_every_series_has_arrived_though_they_are_held_back_in_turns(
+    make: Make, clock: FakeClock
+) -> None:
+    first, second = (
+        Series(metric=MEMORY_BYTES, labels=(("n", name),), points=(Point(end_unix_ns=1, value=1),))
+        for name in "ab"
+    )
+    exporter, sink = make(
+        WriteResult(sent=1, held=(first,), held_s=3), WriteResult(sent=1, held=(second,), held_s=2)
+    )
+    flush = exporter.begin_flush(10, final=False)
+    soon(lambda: sink.writes == 1)
+    time.sleep(0.02)
+    clock.advance(3)
+    assert exporter.wait(flush, 5)
+    assert sink.writes == 2
+
+
 def test_a_refusal_for_good_is_counted_by_reason_and_named(
     make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -454,3 +454,21 @@ def test_the_sums_of_a_folder_are_what_was_kept(make: Make, folder: Path) -> Non
     assert kept is not None
     assert {(key.kind, key.name) for key in kept.starts} >= {(COUNTER_CELL, "orders"), (GAUGE_CELL, "depth")}
     assert SeriesKey(GAUGE_CELL, "depth", (("environment", "test"), ("service", "shop"))) in kept.starts
+
+
+def test_series_that_are_held_back_in_turns_are_acknowledged_once_each_has_arrived(
+    make: Make, clock: FakeClock, folder: Path
+) -> None:
+    process, dead = make(), make()
+    process.count(1, name="a")
+    dead.count(1, name="b")
+    dead.end()
+    process.writer.take()
+    _, series = process.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    one, other = series
+    process.writer.exported(WriteResult(sent=1, held=(one,)))
+    assert (process.shared.sent_ns(), len(cell_files(folder))) == (0, 2)
+    process.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    process.writer.exported(WriteResult(sent=1, held=(other,)))
+    assert process.shared.sent_ns() > 0
+    assert len(cell_files(folder)) == 1

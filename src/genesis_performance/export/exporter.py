@@ -241,6 +241,8 @@ class Exporter:
         pause_s = FIRST_PAUSE_S
         final = flush.final
         mark = self._turn.request() if self._turn is not None else 0
+        # A series that was delivered by one try may be held back by the next: each must have arrived once.
+        left: set[tuple[str, tuple[tuple[str, str], ...]]] | None = None
         try:
             while True:
                 left_s = flush.ends - self.clock.monotonic()
@@ -253,7 +255,9 @@ class Exporter:
                     self.clock.wait(threading.Event(), OTHERS_PAUSE_S)
                     continue
                 result = self._export(max(left_s, 0.1), final=final)
-                if result is not None and result.is_complete:
+                if result is not None:
+                    left = result.undelivered if left is None else left & result.undelivered
+                if left is not None and not left:
                     flush.is_complete = True
                     return
                 left_s = flush.ends - self.clock.monotonic()

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,15 +222,26 @@ class SharedFolder:
         folded.files = {name for name in folded.files if (self.path / name).exists()}
         save(self.path, folded)
 
-    def fold(self, *, acknowledged: bool) -> None:
-        """Take the ended processes' files into the sums, once an export with their values was acknowledged.
+    @property
+    def merged_dead(self) -> frozenset[str]:
+        """Files of ended processes that were in ``merged`` the last time."""
+        return frozenset(self._merged_dead)
+
+    def fold(self, acknowledged: Collection[str]) -> None:
+        """Take ended processes' files into the sums, once an export with their values was acknowledged.
+
+        Args:
+            acknowledged: the names of such files; without one, all are taken when there are too many.
 
         Raises:
             OSError: the sums could not be written; the files stay.
         """
-        dead, self._merged_dead = self._merged_dead, []
-        if not dead or not (acknowledged or len(dead) > MOST_DEAD):
+        dead = [name for name in self._merged_dead if name in acknowledged]
+        if not dead and len(self._merged_dead) > MOST_DEAD:
+            dead = self._merged_dead
+        if not dead:
             return
+        self._merged_dead = [name for name in self._merged_dead if name not in dead]
         folded = self.folded
         taken = Folded(folded.task_id, {}, set(folded.files), folded.starts, dict(folded.lost))
         add_all(taken.totals, folded.totals)

@@ -40,6 +40,11 @@ class WriteResult:
     errors: tuple[str, ...] = field(default=())
 
     @property
+    def undelivered(self) -> set[tuple[str, tuple[tuple[str, str], ...]]]:
+        """Name and labels of the series that are left to try."""
+        return {(one.metric.name, one.labels) for one in (*self.retry, *self.held)}
+
+    @property
     def is_complete(self) -> bool:
         """Everything was acknowledged or refused for good: nothing is left to try."""
         return not self.retry and not self.held

@@ -11,6 +11,7 @@ from .blocks import COUNTER, OPERATION, SeriesKey
 from .catalog import ENVIRONMENT, OVERFLOW, SERVICE
 from .cells import MILLISECOND_NS, SERIES_PER_OPERATION, Cells
 from .clock import Clock
+from .labels import Labels
 from .limits import Complaints
 from .mapped_file import MappedFile
 from .rendering import rendered
@@ -53,6 +54,9 @@ class Writer:
         self._began_ns = 0
         self._newest_ns = self._newest_at_ns = self._date_ns = 0
         self._inherited_ns = 0
+        self._left: set[tuple[str, Labels]] | None = None  # not delivered since the time below
+        self._left_since_ns = 0
+        self._left_dead: frozenset[str] = frozenset()
         self._used = 0
         self._highest: dict[SeriesKey, float] = {}
 
@@ -65,6 +69,7 @@ class Writer:
             if not led:
                 self._inherited_ns = self.shared.newest_unix_ns()
                 self._newest_ns = 0
+                self._left = None
                 self._used = sum(_series_of(key) for key in self.shared.folded.starts)
                 self._highest.clear()
             return True
@@ -99,7 +104,7 @@ class Writer:
 
                 def fold() -> bool:
                     self.shared.merged()
-                    self.shared.fold(acknowledged=True)
+                    self.shared.fold(self.shared.merged_dead)
                     return True
 
                 self._quietly(fold)
@@ -121,11 +126,20 @@ class Writer:
             if result.sent:
                 self._newest_ns, self._newest_at_ns = self._date_ns, monotonic_ns()
                 self.shared.date(self._date_ns)
-            if result.is_complete:
-                self.shared.sent(self._began_ns)
+            # A series that was delivered by one write may be held back by the next: each must have arrived
+            # once since the first of them.
+            if self._left is None:
+                self._left, self._left_since_ns = result.undelivered, self._began_ns
+                self._left_dead = self.shared.merged_dead
+            else:
+                self._left &= result.undelivered
+            acknowledged: frozenset[str] = frozenset()
+            if not self._left:
+                self.shared.sent(self._left_since_ns)
+                self._left, acknowledged = None, self._left_dead
 
             def fold() -> bool:
-                self.shared.fold(acknowledged=result.is_complete)
+                self.shared.fold(acknowledged)
                 return True
 
             self._quietly(fold)

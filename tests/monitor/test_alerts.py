@@ -1,12 +1,21 @@
 import math
 import re
+from typing import Any
 
 import pytest
 
 from genesis_performance.errors import ConfigurationError, InvalidInputError
 from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
-from genesis_performance.monitor.alerts import alert_name, error_rate_alert, response_time_alert
+from genesis_performance.monitor.alerts import (
+    absence_alert,
+    alert_name,
+    cpu_alert,
+    error_rate_alert,
+    memory_alert,
+    response_time_alert,
+    throughput_alert,
+)
 from genesis_performance.monitor.policy import definition, label_of, policy
 
 
@@ -150,3 +159,90 @@ def test_terraform_texts_do_not_begin_expressions() -> None:
     assert made.terraform is not None
     assert "$${var.x}" in made.terraform
     assert "%%{if}" in made.terraform
+
+
+COMMON: dict[str, Any] = {"duration_s": 120, "channels": (), "apply": ApplyMode.LOCAL}
+
+
+def condition_of(subject: PerformanceAlert) -> dict[str, Any]:
+    (condition,) = policy(subject, "p")["conditions"]
+    return next(dict(value) for key, value in condition.items() if key.startswith("condition_"))
+
+
+def test_a_throughput_is_that_of_the_whole_service_a_second() -> None:
+    low = throughput_alert("api", 30, None, "production", by_operation=False, **COMMON)
+    made = condition_of(low)
+    assert made["comparison"] == "COMPARISON_LT"
+    assert made["threshold_value"] == 0.5
+    assert made["aggregations"][0]["per_series_aligner"] == "ALIGN_RATE"
+    assert made["aggregations"][0]["group_by_fields"] == []
+
+
+def test_a_throughput_may_be_that_of_each_operation() -> None:
+    high = throughput_alert("api", None, 600, "production", by_operation=True, **COMMON)
+    assert condition_of(high)["comparison"] == "COMPARISON_GT"
+    assert condition_of(high)["aggregations"][0]["group_by_fields"] == ["metric.labels.operation"]
+
+
+def test_too_little_and_too_much_are_two_policies() -> None:
+    low = throughput_alert("api", 30, None, "production", by_operation=False, **COMMON)
+    high = throughput_alert("api", None, 30, "production", by_operation=False, **COMMON)
+    assert (low.name, high.name) == ("api-throughput-low-production", "api-throughput-high-production")
+
+
+@pytest.mark.parametrize("limits", [(None, None), (1, 2)])
+def test_a_throughput_has_one_limit(limits: tuple[float | None, float | None]) -> None:
+    with pytest.raises(InvalidInputError, match="one of them"):
+        throughput_alert("api", *limits, "production", by_operation=False, **COMMON)
+
+
+def test_cpu_and_memory_are_those_of_the_worst_instance_in_the_metrics_unit() -> None:
+    cpu = condition_of(cpu_alert("api", 80, "production", **COMMON))
+    memory = condition_of(memory_alert("api", 512, "production", **COMMON))
+    assert (cpu["threshold_value"], memory["threshold_value"]) == (0.8, 512 * 2**20)
+    for made in (cpu, memory):
+        assert made["aggregations"][0]["cross_series_reducer"] == "REDUCE_MAX"
+        assert made["aggregations"][0]["group_by_fields"] == []
+
+
+@pytest.mark.parametrize("percent", [0, 100, 250, math.nan, True])
+def test_an_impossible_cpu_threshold_is_refused(percent: float) -> None:
+    with pytest.raises(InvalidInputError, match="threshold_percent is"):
+        cpu_alert("api", percent, "production", **COMMON)
+
+
+def test_an_absence_is_noticed_on_what_is_sent_without_traffic_too() -> None:
+    made = condition_of(absence_alert("api", "production", **COMMON))
+    assert "process/memory_bytes" in made["filter"]
+    assert made["duration"] == {"seconds": 120}
+    assert "threshold_value" not in made
+
+
+def test_an_absence_of_less_than_two_minutes_is_refused() -> None:
+    with pytest.raises(InvalidInputError, match="120 s"):
+        absence_alert("api", "production", **{**COMMON, "duration_s": 60})
+
+
+def test_an_absence_stays_open_for_as_long_as_the_service_takes() -> None:
+    absent = policy(absence_alert("api", "production", **COMMON), "p")
+    assert absent["alert_strategy"]["auto_close"]["seconds"] == 7 * 86_400
+    assert policy(alert(), "p")["alert_strategy"]["auto_close"]["seconds"] == 1800
+
+
+@pytest.mark.parametrize("severity", ["critical", "", "PAGE", None])
+def test_an_unknown_severity_is_refused(severity: str) -> None:
+    with pytest.raises(InvalidInputError, match="'CRITICAL', 'ERROR', 'WARNING'"):
+        alert(severity=severity)
+
+
+def test_what_to_do_goes_with_the_policy() -> None:
+    content = policy(alert(documentation="See the runbook."), "p")["documentation"]["content"]
+    assert "See the runbook." in content
+    assert "above 500 ms" in content
+    with pytest.raises(InvalidInputError, match="at most 6000"):
+        alert(documentation="x" * 6001)
+
+
+def test_an_option_that_no_alert_has_is_refused_by_name() -> None:
+    with PerformanceMonitor() as monitor, pytest.raises(TypeError, match="treshold"):
+        monitor.create_cpu_alert("api", 80, treshold=3)  # type: ignore[call-arg]

@@ -188,6 +188,7 @@ def test_a_service_that_is_cut_off_is_absent_there_and_here(
         watcher.create_absence_alert("api", duration_s=120)
         (there,) = watcher.sync_incidents()  # a process that sends nothing of this service
         assert there.source == "cloud_monitoring"
+    cloud.run(cloud.cloud.faults.clear)
 
 
 def test_making_a_policy_in_the_background_returns_at_once_and_says_how_it_goes(

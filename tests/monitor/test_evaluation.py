@@ -1,7 +1,7 @@
 import pytest
 
 from genesis_performance.model.alert import ApplyMode, IncidentState, PerformanceAlert, PerformanceIncident
-from genesis_performance.monitor.alerts import response_time_alert
+from genesis_performance.monitor.alerts import absence_alert, response_time_alert, throughput_alert
 from genesis_performance.monitor.evaluation import Evaluation
 
 SECOND = 1_000_000_000
@@ -128,3 +128,75 @@ def test_a_long_incident_keeps_a_bounded_timeline(rounds: int) -> None:
     steps(subject, *[600.0 + n for n in range(rounds)])
     (incident,) = subject.open.values()
     assert len(incident.timeline) <= 50
+
+
+def low_throughput(duration_s: int = 0) -> PerformanceAlert:
+    return throughput_alert(
+        "api",
+        30,
+        None,
+        "production",
+        by_operation=False,
+        duration_s=duration_s,
+        channels=(),
+        apply=ApplyMode.LOCAL,
+    )
+
+
+def looked_at(
+    subject: Evaluation, alert: PerformanceAlert, *values: float | None, every_s: int = 10
+) -> list[list[PerformanceIncident]]:
+    return [
+        subject.step(alert, {} if value is None else {"": value}, n * every_s * SECOND)
+        for n, value in enumerate(values)
+    ]
+
+
+def test_below_a_lower_limit_opens_and_the_worst_value_is_the_lowest() -> None:
+    subject = Evaluation()
+    looked_at(subject, low_throughput(), 40, 20, 10, 25)
+    (incident,) = subject.open.values()
+    assert (incident.current_value, incident.worst_value) == (25, 10)
+    assert incident.timeline[0][1] == "opened: throughput 20 /min < 30 /min"
+    assert incident.summary == "api (production): throughput 20 /min < 30 /min"
+
+
+def test_above_a_lower_limit_closes_when_it_is_clear_and_not_before() -> None:
+    subject = Evaluation()
+    looked_at(subject, low_throughput(), 20, 31, 32)
+    assert len(subject.open) == 1
+    (closed,) = subject.step(low_throughput(), {"": 40}, 30 * SECOND)
+    assert closed.timeline[-1][1] == "closed: throughput 40 /min >= 30 /min"
+
+
+def test_a_gap_does_not_count_as_a_violation() -> None:
+    """It was beyond the threshold before and is after; what was in between nobody knows."""
+    subject = Evaluation()
+    looked_at(subject, low_throughput(60), 20, *[None] * 20, 20)
+    assert not subject.open
+
+
+def test_a_gap_does_not_interrupt_a_violation_that_began_before_and_lasts_long_enough() -> None:
+    subject = Evaluation()
+    looked_at(subject, low_throughput(60), *[20] * 3, None, *[20] * 5)
+    assert len(subject.open) == 1
+
+
+def test_a_silence_opens_after_its_duration_and_closes_with_the_next_point() -> None:
+    subject = Evaluation()
+    alert = absence_alert("api", "production", duration_s=120, channels=(), apply=ApplyMode.LOCAL)
+    changes = looked_at(subject, alert, 0, 60, 119, 120, 130, 0)
+    assert [len(change) for change in changes] == [0, 0, 0, 1, 1, 1]
+    opened, closed = changes[3][0], changes[5][0]
+    assert opened.timeline[-1][1] == "opened: nothing sent for 120 s, which is at least 2 min"
+    assert closed.timeline[-1][1] == "closed: nothing sent for 0 s, which is less than 2 min"
+
+
+def test_a_clock_that_is_set_back_opens_nothing_early() -> None:
+    subject = Evaluation()
+    alert = low_throughput(60)
+    for at_s in (0, 50, 20, 55):
+        subject.step(alert, {"": 20}, at_s * SECOND)
+    assert not subject.open
+    subject.step(alert, {"": 20}, 60 * SECOND)
+    assert len(subject.open) == 1

@@ -1,5 +1,6 @@
 """Every kind of alert as a policy in the emulator: Google's own clients are in between."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -249,3 +250,50 @@ def test_errors_that_burn_the_budget_open_the_fast_alert_here_and_there(
     assert kept is not None
     there = {one.alert_name for one in kept.merged([]) if one.is_open}
     assert there == {fast.name, medium.name}  # the slow one is PromQL, which the emulator only stores
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    from click.testing import CliRunner
+
+    from genesis_performance.cli.monitor import command
+
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == code, result.output
+    return str(result.output)
+
+
+def test_the_policies_that_the_command_line_prints_are_those_in_the_cloud(
+    monitor: PerformanceMonitor,
+) -> None:
+    from google.cloud.monitoring_v3.types import AlertPolicy
+    from google.protobuf import json_format
+
+    for make in list(KINDS.values())[:-1]:
+        make(monitor)
+    printed = {}
+    for fields in json.loads(run("alerts", "--policies")):
+        message = AlertPolicy()
+        json_format.ParseDict(fields, AlertPolicy.pb(message))
+        printed[message.display_name] = message
+    for there in policies():
+        here = printed.pop(there.display_name)
+        assert [condition.name for condition in here.conditions] == [""] * len(there.conditions)
+        for condition in there.conditions:
+            condition.name = ""
+        for field in ("conditions", "combiner", "user_labels", "alert_strategy", "documentation", "severity"):
+            assert getattr(here, field) == getattr(there, field), field
+    assert printed == {}
+
+
+def test_the_command_line_prints_terraform(monitor: PerformanceMonitor) -> None:
+    monitor.create_cpu_alert("api", 80)
+    plan = monitor.create_cpu_alert("api", 80, apply="plan")
+    assert run("alerts", "--terraform") == plan.terraform
+
+
+def test_the_command_line_deletes_ours_and_nothing_else(monitor: PerformanceMonitor) -> None:
+    monitor.create_cpu_alert("api", 80)
+    kept = monitor.create_memory_alert("api", 800)
+    assert run("delete-alert", "api-cpu-production") == "api-cpu-production deleted\n"
+    assert [one.name for one in policies()] == [kept.resource_name]
+    assert "there is no alert" in run("delete-alert", "api-cpu-production", code=2)

@@ -259,3 +259,41 @@ def test_without_a_project_it_can_not_be_applied() -> None:
 def test_a_service_that_would_break_the_filters_is_refused(service: str) -> None:
     with pytest.raises(InvalidInputError, match="service_name is"):
         dashboard(service)
+
+
+def run(*arguments: str, code: int = 0) -> str:
+    from click.testing import CliRunner
+
+    from genesis_performance.cli.monitor import command
+
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == code, result.output
+    return str(result.output)
+
+
+def test_the_command_line_prints_it_with_the_thresholds_of_the_store() -> None:
+    with PerformanceMonitor() as monitor:
+        monitor.create_response_time_alert("api", 500)
+    body = json.loads(run("dashboard"))
+    assert body["displayName"] == "api: performance, production"
+    assert body["mosaicLayout"]["tiles"][0]["widget"]["xyChart"]["thresholds"][0]["value"] == 500
+    assert run("dashboard", "shop", "--terraform").startswith('resource "google_monitoring_dashboard"')
+
+
+def test_the_command_line_says_which_services_there_are() -> None:
+    assert "no service has alerts" in run("dashboard", code=2)
+    with PerformanceMonitor() as monitor:
+        monitor.create_response_time_alert("api", 500)
+        monitor.create_response_time_alert("shop", 500)
+    assert "api, shop" in run("dashboard", code=2)
+
+
+def test_the_command_line_applies_it_once(cloud: "RunningEmulator") -> None:
+    first = run("dashboard", "api", "--apply")
+    assert first == run("dashboard", "api", "--apply")
+    assert changes(cloud) == {CREATE: 1}
+    assert first.splitlines()[0] == held()[0].name
+
+
+def test_the_command_line_can_not_apply_without_a_project() -> None:
+    assert "GOOGLE_CLOUD_PROJECT" in run("dashboard", "api", "--apply", code=2)

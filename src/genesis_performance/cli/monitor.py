@@ -8,12 +8,16 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..config import settings
 from ..errors import GenesisPerformanceError
+
+if TYPE_CHECKING:
+    from ..model.alert import PerformanceAlert
+    from ..monitor.cloud_policies import CloudPolicies
 
 T = TypeVar("T")
 
@@ -95,10 +99,24 @@ def tail(
 
 @command.command("alerts")
 @_PROJECT
+@_PREFIX
 @_STORE
 @_JSON
-def alerts(project: str | None, store: str | None, as_json: bool) -> None:
+@click.option("--terraform", "as_terraform", is_flag=True, help="Print the store's alerts as Terraform.")
+@click.option("--policies", "as_policies", is_flag=True, help="Print them as policies, in the API's JSON.")
+def alerts(
+    project: str | None,
+    prefix: str | None,
+    store: str | None,
+    *,
+    as_json: bool,
+    as_terraform: bool,
+    as_policies: bool,
+) -> None:
     """List the alerts that the store knows, and our policies in Cloud Monitoring."""
+    if as_terraform or as_policies:
+        _export_alerts(_asked(lambda: _records(store).alerts()), _prefix(prefix), as_terraform=as_terraform)
+        return
     found = _asked(lambda: [*_stored_alerts(store), *_policies(project)])
     by_name: dict[str, dict[str, Any]] = {}
     for one in found:
@@ -106,10 +124,74 @@ def alerts(project: str | None, store: str | None, as_json: bool) -> None:
     _print(
         [by_name[name] for name in sorted(by_name)],
         as_json,
-        ("ALERT", "CONDITION", "MODE", "POLICY"),
-        lambda one: (one["name"], one["condition"], one.get("apply", ""), one.get("resource_name", "")),
+        ("ALERT", "CONDITION", "SEVERITY", "MODE", "POLICY"),
+        lambda one: (
+            one["name"],
+            one["condition"],
+            one["severity"],
+            one.get("apply", ""),
+            one.get("resource_name", ""),
+        ),
         "there is no alert",
     )
+
+
+@command.command("delete-alert")
+@click.argument("name")
+@_PROJECT
+@_STORE
+def delete_alert(name: str, project: str | None, store: str | None) -> None:
+    """Delete an alert of ours: from the store, and its policy in Cloud Monitoring."""
+    from ..monitor.policy import label_of
+
+    def delete() -> bool:
+        place = _optional_project(project)
+        policies = _cloud_policies(place) if place is not None else None
+        found = policies.find(label_of(name)) if policies is not None else None
+        was_there = found is not None and policies is not None and policies.delete(found.name)
+        return _records(store).delete_alert(name) or was_there
+
+    if not _asked(delete):
+        raise _RefusedError(f"there is no alert {name!r}; genesis-perf monitor alerts lists them")
+    click.echo(f"{name} deleted")
+
+
+@command.command("dashboard")
+@click.argument("service", required=False)
+@click.option("--environment", default="production", show_default=True)
+@click.option("--slo", metavar="NAME", help="projects/P/services/S/serviceLevelObjectives/O, drawn too.")
+@_PROJECT
+@_PREFIX
+@_STORE
+@click.option("--json", "form", flag_value="json", default="json", help="Print it as JSON; the default.")
+@click.option("--terraform", "form", flag_value="terraform", help="Print it as Terraform.")
+@click.option("--apply", "form", flag_value="apply", help="Create it in Cloud Monitoring, or update it.")
+def dashboard(
+    service: str | None,
+    *,
+    environment: str,
+    slo: str | None,
+    project: str | None,
+    prefix: str | None,
+    store: str | None,
+    form: str,
+) -> None:
+    """The dashboard of SERVICE, with the thresholds of the store's alerts.
+
+    Without SERVICE it is that of the only service that has alerts.
+    """
+    from ..monitor.dashboards import performance_dashboard
+
+    known = _asked(lambda: _records(store).alerts())
+    wanted = service or _only_service({one.service_name for one in known})
+    made = _asked(
+        lambda: performance_dashboard(wanted, environment, prefix=_prefix(prefix), alerts=known, slo=slo)
+    )
+    if form == "apply":
+        applied = _asked(lambda: made.applied(_project(project)))
+        click.echo(f"{applied.resource_name}\n{applied.url}")
+    else:
+        click.echo(made.to_terraform() if form == "terraform" else made.to_json(), nl=form == "json")
 
 
 @command.command("incidents")
@@ -142,12 +224,13 @@ def incidents(project: str | None, store: str | None, *, closed_too: bool, limit
 
 
 def _stored_alerts(store: str | None) -> list[dict[str, Any]]:
-    from ..monitor.alerts import quantity
+    from ..monitor.policy import compared
 
     return [
         {
             "name": one.name,
-            "condition": f"{quantity(one)} > {one.threshold:g} {one.unit}",
+            "condition": compared(one),
+            "severity": one.severity,
             "apply": one.apply.value,
             "resource_name": one.resource_name or "",
         }
@@ -159,18 +242,41 @@ def _policies(project: str | None) -> list[dict[str, Any]]:
     place = _optional_project(project)
     if place is None:
         return []
-    from ..monitor.cloud_policies import CloudPolicies
     from ..monitor.policy import ALERT_LABEL
 
     return [
         {
             "name": dict(one.user_labels).get(ALERT_LABEL, one.display_name),
             "condition": "; ".join(condition.display_name for condition in one.conditions),
+            "severity": one.severity.name,
             "apply": "api",
             "resource_name": one.name,
         }
-        for one in CloudPolicies(place, monotonic=time.monotonic, sleep=time.sleep).ours()
+        for one in _cloud_policies(place).ours()
     ]
+
+
+def _cloud_policies(project: str) -> CloudPolicies:
+    from ..monitor.cloud_policies import CloudPolicies
+
+    return CloudPolicies(project, monotonic=time.monotonic, sleep=time.sleep)
+
+
+def _export_alerts(found: Sequence[PerformanceAlert], prefix: str, *, as_terraform: bool) -> None:
+    from ..monitor.policy import policy, rest, terraform
+
+    made = [(one, policy(one, prefix)) for one in found]
+    if as_terraform:
+        click.echo("\n".join(terraform(one, fields) for one, fields in made), nl=False)
+    else:
+        click.echo(json.dumps([rest(fields) for _, fields in made], indent=2))
+
+
+def _only_service(services: set[str]) -> str:
+    if len(services) != 1:
+        known = f"these have alerts: {', '.join(sorted(services))}" if services else "no service has alerts"
+        raise click.UsageError(f"name the SERVICE; {known}")
+    return next(iter(services))
 
 
 def _stored_incidents(store: str | None) -> list[dict[str, Any]]:

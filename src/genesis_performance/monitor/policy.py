@@ -105,6 +105,23 @@ def compared(alert: PerformanceAlert) -> str:
     return f"{quantity(alert)} {sign(alert)} {alert.threshold:g} {alert.unit}"
 
 
+def rest(made: Policy) -> Policy:
+    """The policy in the JSON of the REST API, as ``gcloud`` takes it from a file."""
+    labels = made["user_labels"]
+    return {**_rest(made), "userLabels": dict(labels)}
+
+
+def _rest(value: Any) -> Any:
+    if isinstance(value, dict):
+        if set(value) == {"seconds"}:
+            return _seconds(value)
+        return {_NEXT_WORD.sub(lambda found: found[1].upper(), key): _rest(one) for key, one in value.items()}
+    return [_rest(one) for one in value] if isinstance(value, list) else value
+
+
+_NEXT_WORD = re.compile("_([a-z])")
+
+
 def terraform(alert: PerformanceAlert, made: Policy) -> str:
     """The policy as a ``google_monitoring_alert_policy``."""
     body = {

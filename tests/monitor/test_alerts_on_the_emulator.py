@@ -250,6 +250,8 @@ def test_errors_that_burn_the_budget_open_the_fast_alert_here_and_there(
     assert kept is not None
     there = {one.alert_name for one in kept.merged([]) if one.is_open}
     assert there == {fast.name, medium.name}  # the slow one is PromQL, which the emulator only stores
+    (read,) = {round(one.current_value) for one in kept.merged([]) if one.alert_name == fast.name}
+    assert read == 50
 
 
 def run(*arguments: str, code: int = 0) -> str:

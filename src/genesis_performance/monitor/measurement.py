@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from ..export.catalog import OPERATION, STATUS, STATUS_ERROR
 from ..model.alert import PerformanceAlert
-from .alerts import ERROR_RATE
+from .kinds import ABSENCE, is_ratio, per_unit, windows_s
 from .policy import aggregation, series_filter
 
 
@@ -18,35 +19,43 @@ def measure(
     Raises:
         CloudError: it could not be read.
     """
-    everything = series_filter(alert, prefix, alert.metric_name)
+    if alert.condition == ABSENCE:  # there is nothing to read
+        return {}
     now_s = now_unix_ns // 10**9 + 1  # the second that is not over yet too
 
-    def newest(text: str) -> dict[str, float]:
-        return _newest(project, text, alert, now_s, timeout_s)
+    def newest(text: str, window_s: int) -> dict[str, float]:
+        request: dict[str, Any] = {
+            "name": f"projects/{project}",
+            "filter": text,
+            # Two periods and one more: the newest is not over, and points come late.
+            "interval": {"start_time": {"seconds": now_s - 3 * window_s}, "end_time": {"seconds": now_s}},
+            "aggregation": aggregation(alert, window_s),
+            "view": "FULL",
+        }
+        return _newest(request, timeout_s)
 
-    if alert.condition != ERROR_RATE:
-        return newest(everything)
-    total = newest(everything)
-    errors = newest(f'{everything} AND metric.labels.{STATUS}="{STATUS_ERROR}"')
-    return {one: 100 * errors.get(one, 0.0) / count for one, count in total.items() if count}
+    everything = series_filter(alert, prefix, alert.metric_name)
+    found = [_over(window_s, alert, everything, newest) for window_s in windows_s(alert)]
+    # Of several windows all must be beyond the threshold: what counts is the one that is least so.
+    return {one: per_unit(alert) * min(values[one] for values in found if one in values) for one in found[0]}
 
 
-def _newest(
-    project: str, text: str, alert: PerformanceAlert, now_s: int, timeout_s: float | None
+def _over(
+    window_s: int,
+    alert: PerformanceAlert,
+    everything: str,
+    newest: Callable[[str, int], dict[str, float]],
 ) -> dict[str, float]:
+    total = newest(everything, window_s)
+    if not is_ratio(alert):
+        return total
+    errors = newest(f'{everything} AND metric.labels.{STATUS}="{STATUS_ERROR}"', window_s)
+    return {one: errors.get(one, 0.0) / count for one, count in total.items() if count}
+
+
+def _newest(request: dict[str, Any], timeout_s: float | None) -> dict[str, float]:
     from ..gcp.calling import each
 
-    request: dict[str, Any] = {
-        "name": f"projects/{project}",
-        "filter": text,
-        # Two periods and one more: the newest is not over, and points come late.
-        "interval": {
-            "start_time": {"seconds": now_s - 3 * alert.alignment_s},
-            "end_time": {"seconds": now_s},
-        },
-        "aggregation": aggregation(alert),
-        "view": "FULL",
-    }
     found: dict[str, float] = {}
     for series in each("metrics", "list_time_series", request, timeout_s=timeout_s):
         if series.points:

@@ -206,7 +206,7 @@ async def test_it_is_a_context_manager_on_a_loop(vault):
 
 async def test_a_hit_takes_no_lock_and_starts_no_thread(manager):
     manager.get_secrets_sync(["db-password", "api-key"])
-    reading, refresher = manager._lifetime._parts
+    reading, refresher, _notices = manager._lifetime._parts
     locks = [reading._lock, reading.cache.lock, reading.latencies.lock, reading._flights._lock]
     locks += [manager._lifetime._lock, refresher._lock]
     threads = threading.active_count()

@@ -261,4 +261,4 @@ def test_preloading_reads_a_bounded_number_at_once(make, vault):
     for name in names:
         vault.put(name, name)
     assert make().preload_sync(names) == {}
-    assert 8 <= vault.most_at_once <= 16
+    assert 8 <= vault.most_at_once <= 20

@@ -89,7 +89,7 @@ def test_a_child_does_not_inherit_a_held_lock():
     run(
         """
 manager.get_secret_sync("a")
-reading, refresher = manager._lifetime._parts
+reading, refresher, _notices = manager._lifetime._parts
 for part in (manager._lifetime, reading, reading._flights, refresher):
     part._lock.acquire()
 reading.cache.lock.acquire()

@@ -56,7 +56,7 @@ def log():
 
 
 def parts_of(manager: OptimizedSecretManager):
-    reading, refresher = manager._lifetime._parts
+    reading, refresher, _notices = manager._lifetime._parts
     slots = reading.cache.slots()
     return [
         manager,

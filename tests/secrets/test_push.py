@@ -22,7 +22,8 @@ from genesis_performance.errors import (
     MissingDependencyError,
     StateError,
 )
-from genesis_performance.secrets.push import CHANGES, OTHERS, SecretNotices
+from genesis_performance.secrets.notices import WITHOUT_CHANGE as OTHERS
+from genesis_performance.secrets.push import CHANGES, SecretNotices
 
 SECRET = "projects/p/secrets/db"
 SOURCE = "projects/p/subscriptions/listener"

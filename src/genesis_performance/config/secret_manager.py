@@ -38,6 +38,7 @@ class SecretManagerSection(Section, frozen=True, kw_only=True):
             who pull from it share, or ``projects/P/topics/T``, of which each process makes a subscription
             of its own.
         background_optimization: refresh used entries before they run out.
+        prefetch_groups: when a secret has to be read, read those too that are mostly read along with it.
         max_concurrency: calls in flight of one batch.
         timeout_s: deadline of one read, retries included.
     """
@@ -53,7 +54,8 @@ class SecretManagerSection(Section, frozen=True, kw_only=True):
     safety_poll_s: Positive | None = None
     notices_subscription: str | None = None
     background_optimization: bool = True
-    max_concurrency: PositiveInt = 16
+    prefetch_groups: bool = True
+    max_concurrency: PositiveInt = 20
     timeout_s: Positive = 10.0
 
     def __post_init__(self) -> None:

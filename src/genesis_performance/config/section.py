@@ -29,12 +29,14 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
         for field in msgspec.structs.fields(type(self)):
             value = getattr(self, field.name)
             try:
-                msgspec.convert(value, field.type)
+                converted = msgspec.convert(value, field.type)
             except msgspec.ValidationError as error:
                 where = f"{self.NAME}.{field.name} is {value!r}"
                 raise ConfigurationError(
                     f"{where}: {plain(error, field.type)}; the default is {field.default!r}"
                 ) from None
+            if isinstance(converted, Enum):  # given as its plain text
+                msgspec.structs.force_setattr(self, field.name, converted)
 
 
 def field_names(section: type[Section]) -> tuple[str, ...]:

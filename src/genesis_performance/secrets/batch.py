@@ -126,9 +126,22 @@ def values(outcomes: Mapping[str, Outcome], *, atomic: bool = False) -> SecretVa
     raise failure
 
 
-def failures_of(outcomes: Mapping[str, Outcome]) -> dict[str, Exception]:
-    """The errors, by name."""
-    return {name: own_copy(error) for name, error in outcomes.items() if not isinstance(error, Entry)}
+def preloaded(
+    slots: Mapping[Any, Slot], outcomes: Mapping[str, Outcome], strict: bool
+) -> dict[str, Exception]:
+    """The errors of a batch that nobody uses yet, by name.
+
+    Raises:
+        SecretBatchError: strict, and there are some.
+    """
+    for name in outcomes:
+        slot = slots.get(name)
+        if slot is not None:
+            slot.preloads += 1
+    failures = {name: own_copy(error) for name, error in outcomes.items() if not isinstance(error, Entry)}
+    if strict and failures:
+        values(outcomes, atomic=True)  # raises
+    return failures
 
 
 def no_text(name: str) -> InvalidInputError:

@@ -70,6 +70,10 @@ class Cache:
         with self.lock:
             return tuple(self._by_resource.values())
 
+    def find(self, resource: str) -> Slot | None:
+        """The slot of a version's resource name, if it is here."""
+        return self._by_resource.get(resource)
+
     def slot(self, key: Hashable, name: SecretName, now: float) -> Slot:
         """The slot of ``name``, found under ``key`` from now on."""
         with self.lock:

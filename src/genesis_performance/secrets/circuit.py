@@ -45,6 +45,14 @@ class Circuit:
         self._asks_from = now + probe_s
         return 0.0
 
+    def is_open(self) -> bool:
+        """Whether reads are refused until a pause is over."""
+        return self.failures >= OPENS_AFTER
+
+    def retry_in_s(self, now: float) -> float:
+        """Seconds until the next try; 0 when it may be made."""
+        return max(self._asks_from - now, 0.0) if self.is_open() else 0.0
+
     def worked(self) -> None:
         """Secret Manager answered, were it only to say no."""
         self.failures = 0

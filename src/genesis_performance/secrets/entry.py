@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from .adaptive import Pace
 from .names import SecretName
+from .patterns import Activity
 
 NEVER = float("-inf")
 
@@ -93,6 +94,7 @@ class Slot:
     """
 
     __slots__ = (
+        "activity",
         "calls",
         "changes",
         "entry",
@@ -112,6 +114,7 @@ class Slot:
         "name",
         "outages",
         "pace",
+        "preloads",
         "rechecks",
         "seen_parent",
         "used_at",
@@ -125,6 +128,7 @@ class Slot:
         self.entry = NOTHING
         self.hits = 0
         self.misses = 0
+        self.preloads = 0  # of the hits and misses, those that only preloaded
         self.calls = 0
         self.failures = 0
         self.outages = 0  # transient failures in a row
@@ -133,6 +137,7 @@ class Slot:
         self.seen_parent = ""  # the secret as Secret Manager calls it: with the project's number
         self.hits_at_check = 0
         self.pace = Pace(now)
+        self.activity = Activity(now)
         self.used_at = now
         self.heat = 0.0  # decayed count of uses, the first ``uses_seen`` of them, as of ``heat_at``
         self.heat_at = 0.0  # a turn of the cache

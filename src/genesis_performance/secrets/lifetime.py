@@ -10,8 +10,11 @@ import msgspec
 
 from ..config import settings
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
-from ..errors import ConfigurationError, StateError
+from ..errors import ConfigurationError, InvalidInputError, StateError
+from .entry import Slot
+from .notices import concerned
 from .outside import Outside
+from .push import NoticesReport, SecretNotices
 from .reading import Reading
 from .refresh import Refresher
 
@@ -21,6 +24,7 @@ log = logging.getLogger(__name__)
 class _Parts(NamedTuple):
     reading: Reading
     refresher: Refresher
+    notices: SecretNotices | None
 
 
 class Lifetime:
@@ -62,11 +66,12 @@ class Lifetime:
         """The cache and its reads, if there was a first one."""
         return None if self._parts is None or self._is_closed else self._parts.reading
 
-    def note_read(self, now: float) -> None:
+    def note_read(self, reading: Reading, slot: Slot, now: float) -> None:
         """A read that is not a hit begins."""
         if self._first_read_at is None:
             self._first_read_at = now
         self.refresh_if_wanted()
+        reading.missed(slot, now)
 
     def observed_s(self) -> float:
         """Since the first read."""
@@ -79,9 +84,11 @@ class Lifetime:
         self.refresh_if_wanted()
 
     def refresh_if_wanted(self) -> None:
-        """Start the background thread, if it should run and does not in this process."""
-        if self._parts is None:
+        """Start the background threads, if they should run and do not in this process."""
+        if self._parts is None or self._is_closed:
             return
+        if self._parts.notices is not None:
+            self._parts.notices.start()
         reading = self._parts.reading
         reading.freshness.refreshes_ahead = (
             self._wants_refresh and reading.section.background_optimization and reading.freshness.bound_s > 0
@@ -98,6 +105,16 @@ class Lifetime:
         if self._parts is not None:
             self._parts.reading.rely_on_notices(relies)
 
+    def secret_changed(self, resource: str) -> None:
+        """A notice came: forget the secret, and read again what was used."""
+        reading = self.started
+        if reading is not None:
+            reading.changed(concerned(resource))
+
+    def notices_report(self) -> NoticesReport | None:
+        """Of the notices that are pulled here; None without ``notices_subscription``."""
+        return None if self._parts is None or self._parts.notices is None else self._parts.notices.report()
+
     @property
     def is_refreshing(self) -> bool:
         return self._parts is not None and self._parts.refresher.is_running
@@ -106,6 +123,8 @@ class Lifetime:
         self._is_closed = True
         if self._parts is not None:
             self._parts.refresher.stop()
+            if self._parts.notices is not None:
+                self._parts.notices.stop()
             self._parts.reading.close()
 
     def after_fork(self) -> None:
@@ -120,7 +139,17 @@ class Lifetime:
         section = msgspec.structs.replace(self._section or settings().secret_manager, **self._overrides)
         reading = Reading(section, self._outside)
         reading.freshness.relies_on_notices = self._relies_on_notices
-        return _Parts(reading, Refresher(reading.refresh_due, lambda: reading.freshness.bound_s))
+        refresher = Refresher(reading.refresh_due, lambda: reading.freshness.bound_s)
+        return _Parts(reading, refresher, self._notices(section.notices_subscription))
+
+    def _notices(self, source: str | None) -> SecretNotices | None:
+        """What pulls them; where an executor is given no thread is started, so there is none."""
+        if source is None or self._outside.executor is not None:
+            return None
+        try:
+            return SecretNotices(self, source, clock=self._outside.clock, chance=self._outside.chance)
+        except InvalidInputError as error:
+            raise ConfigurationError(f"secret_manager.notices_subscription: {error}") from None
 
 
 def overrides(

@@ -41,7 +41,7 @@ from ..config.secret_manager import CacheStrategy, SecretManagerSection
 from ..errors import GenesisPerformanceError
 from ..operations import note_call, tracking
 from .atomic import PASSES, never_still, too_old
-from .batch import Passes, SecretValues, afly, failures_of, fly, no_text, unique_names, values
+from .batch import Passes, SecretValues, afly, fly, no_text, preloaded, unique_names, values
 from .entry import NOTHING, Entry, Slot
 from .flights import Outcome, unwrapped
 from .lifetime import Lifetime, overrides
@@ -269,13 +269,14 @@ class OptimizedSecretManager:
             SecretBatchError: strict, and some could not be read.
         """
         passes = self._passes(unique_names(names), False)
-        return _preloaded(fly(self._lifetime.reading, passes), strict)
+        return preloaded(self._by_key, fly(self._lifetime.reading, passes), strict)
 
     async def preload(self, names: Iterable[str], *, strict: bool = False) -> dict[str, Exception]:
         """``preload_sync`` on any event loop."""
         names = unique_names(names)
         await self._naming.find_project(names)
-        return _preloaded(await afly(self._lifetime.reading, self._passes(names, False)), strict)
+        outcomes = await afly(self._lifetime.reading, self._passes(names, False))
+        return preloaded(self._by_key, outcomes, strict)
 
     def start_optimization(self) -> None:
         """Read what is used again before it runs out, in the background.
@@ -458,7 +459,7 @@ class OptimizedSecretManager:
         slot = reading.cache.slot(name if version == LATEST else (name, version), wanted, now)
         slot.misses += 1
         slot.used_at = now
-        self._lifetime.note_read(now)
+        self._lifetime.note_read(reading, slot, now)
         return slot
 
 
@@ -471,13 +472,6 @@ def _text(name: str, entry: Entry) -> str:
     if entry.text is None:
         raise no_text(name)
     return str(entry.text)
-
-
-def _preloaded(outcomes: dict[str, Outcome], strict: bool) -> dict[str, Exception]:
-    failures = failures_of(outcomes)
-    if strict and failures:
-        values(outcomes, atomic=True)  # raises
-    return failures
 
 
 async def _awaited(result: T | Awaitable[T]) -> T:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
 
 from ..errors import CloudNotFoundError, ConfigurationError, MissingDependencyError, StateError
+from .notices import WITHOUT_CHANGE
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +37,6 @@ CHANGES = frozenset({
     "SECRET_CREATE", "SECRET_UPDATE", "SECRET_DELETE", "SECRET_VERSION_ADD", "SECRET_VERSION_ENABLE",
     "SECRET_VERSION_DISABLE", "SECRET_VERSION_DESTROY", "SECRET_VERSION_DESTROY_SCHEDULED",
 })  # fmt: skip
-OTHERS = frozenset({"SECRET_ROTATE", "TOPIC_CONFIGURED"})
 
 _VERSION = re.compile(r"/versions/[0-9]{1,18}")
 _SECRET = re.compile(r"projects/[^/\s]{1,127}(?:/locations/[^/\s]{1,63})?/secrets/[a-zA-Z0-9_-]{1,255}")
@@ -329,10 +329,10 @@ class SecretNotices:
         """Act on one message; returns whether it is done with."""
         self._count("received")
         event, resource = (attributes or {}).get("eventType"), (attributes or {}).get("secretId")
-        if not isinstance(event, str) or event not in CHANGES | OTHERS:
+        if not isinstance(event, str) or event not in CHANGES | WITHOUT_CHANGE:
             self._count("malformed")
             return True
-        if event in OTHERS:
+        if event in WITHOUT_CHANGE:
             self._count("ignored")
             return True
         if not isinstance(resource, str) or not _SECRET.fullmatch(resource):

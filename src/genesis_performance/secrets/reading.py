@@ -25,6 +25,7 @@ from ..errors import (
 )
 from .cache import Cache
 from .circuit import Circuit, pause_s
+from .co_access import CoAccess
 from .entry import NEVER, NOTHING, Entry, Slot
 from .flights import Flight, Flights, Outcome, own_copy
 from .freshness import Freshness
@@ -55,6 +56,7 @@ class Reading:
         self.cache = Cache(section.cache_size, section.cache_bytes, section.cache_strategy)
         self.freshness = Freshness(section, outside.chance)
         self.latencies = Latencies()
+        self.groups = CoAccess(self.cache.find)
         self.calls = 0
         self.failures = 0
         self.joined = 0
@@ -66,7 +68,7 @@ class Reading:
         self._outside = outside
         self._clock = outside.clock
         self._flights = Flights()
-        self._circuits: dict[str, Circuit] = {}
+        self.circuits: dict[str, Circuit] = {}  # by place
         self._no_history: set[str] = set()  # secrets whose versions may not be listed
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
@@ -101,6 +103,13 @@ class Reading:
                 self.joined += 1
         return flight
 
+    def missed(self, slot: Slot, now: float) -> None:
+        """``slot`` has to be read; start reading what is mostly read along with it and ran out too."""
+        slot.activity.look(now, slot.uses)
+        if self.section.prefetch_groups and self.freshness.bound_s > 0:
+            for other in self.groups.missed(slot, now):
+                self.begin(other)
+
     def refresh(self, slot: Slot) -> bool:
         """Start reading a value again that is still served; says whether this call did."""
         now, generation = self._clock(), slot.generation
@@ -123,6 +132,7 @@ class Reading:
         """
         now, started = self._clock(), 0
         for slot in self.cache.slots():
+            slot.activity.look(now, slot.uses)
             entry = slot.entry
             if entry is NOTHING:
                 continue
@@ -209,6 +219,7 @@ class Reading:
         self._lock = threading.Lock()
         self.cache.lock = threading.Lock()
         self.latencies.lock = threading.Lock()
+        self.groups.lock = threading.Lock()
 
     def _let_go(self, slot: Slot, entry: Entry) -> None:
         """Free a value that is served no more; a read on its way may still bring the next one."""
@@ -296,6 +307,7 @@ class Reading:
     def _entry(self, slot: Slot, version: Version, sent_at: float, asked: int) -> Entry:
         parent, _, number = version.name.rpartition("/versions/")
         slot.seen_parent = parent
+        slot.activity.look(sent_at, slot.uses)
         slot.pace.checked(sent_at, slot.uses, _rotations(slot.last_version, number))
         unseen = slot.rechecks > 0 and number == slot.last_version
         slot.rechecks = slot.rechecks - 1 if unseen else 0
@@ -326,9 +338,9 @@ class Reading:
 
     def _circuit(self, slot: Slot) -> Circuit:
         place = slot.name.place
-        found = self._circuits.get(place)
+        found = self.circuits.get(place)
         if found is None:
-            found = self._circuits[place] = Circuit(self._outside.chance)
+            found = self.circuits[place] = Circuit(self._outside.chance)
         return found
 
     def _kept_after(self, slot: Slot, outcome: Outcome) -> Outcome:

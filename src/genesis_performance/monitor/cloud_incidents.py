@@ -106,6 +106,12 @@ class CloudIncidents:
         others = [one for one in theirs if (one.alert_name, one.operation) not in twins]
         return sorted([*local, *others], key=lambda one: (one.opened_unix_ns, one.id))
 
+    def acknowledged(self, incident: PerformanceIncident) -> None:
+        """Show it as acknowledged; Cloud Monitoring's API has no way to tell it."""
+        with self._lock:
+            if incident.id in self._kept:
+                self._kept[incident.id] = incident
+
     def after_fork_in_child(self) -> None:
         self._lock = threading.RLock()
 

@@ -76,6 +76,7 @@ class MonitorHealth(TypedDict):
     writer_pid: int | None  # None: nobody at the moment
     store_failures: int  # incidents that could not be kept in the history store
     alerts: int
+    notifications: dict[str, int]  # what became of them -> how many; none without a channel
 
 
 def of(
@@ -85,6 +86,7 @@ def of(
     project: str | None,
     store_failures: int = 0,
     alerts: int = 0,
+    notifications: Mapping[str, int] | None = None,
 ) -> MonitorHealth:
     """The health of a monitor and its pipeline; without one, that of a monitor not used yet."""
     counts = pipeline.exporter.counts if pipeline is not None else ExportCounts()
@@ -114,4 +116,5 @@ def of(
         writer_pid=(shared.writer_pid or None) if shared is not None else None,
         store_failures=store_failures,
         alerts=alerts,
+        notifications=dict(notifications or {}),
     )

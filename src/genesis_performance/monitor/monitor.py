@@ -10,13 +10,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..config import configured_project, project_argument, settings
-from ..errors import InvalidInputError, StateError
+from ..errors import InvalidInputError, StateError, UnknownNameError
 from ..export.buffer import MetricBuffer
 from ..export.clock import Clock
 from ..export.limits import Complaints
 from ..export.sink import Sink
 from ..model.alert import PerformanceIncident
 from .alerting import Alerting
+from .channels import Notifier, open_notifier
 from .cloud_incidents import CloudIncidents
 from .handles import Counter, Distribution, Gauge
 from .health import MonitorHealth
@@ -73,6 +74,7 @@ class PerformanceMonitor(Alerting):
         self._watch: Watch | None = None
         self._records: MonitorRecords | None = None
         self._cloud: CloudIncidents | None = None
+        self._notifier: Notifier | None = None
         self._making = threading.Event()  # set when nobody waits for policies any more
         self._complaints = Complaints(log)
         self._last: Pipeline | None = None  # once closed
@@ -141,6 +143,30 @@ class PerformanceMonitor(Alerting):
         cloud.sync()
         return cloud.merged(found)
 
+    def acknowledge_incident(
+        self, incident: PerformanceIncident | str, said: str = ""
+    ) -> PerformanceIncident:
+        """Note that somebody deals with an open incident; it stays open until its values are fine.
+
+        Args:
+            incident: or its id.
+            said: kept in its timeline: who, or what is done.
+
+        Raises:
+            UnknownNameError: there is no open incident of that id.
+        """
+        watch, _ = self._watched()
+        wanted = incident if isinstance(incident, str) else incident.id
+        cloud = self._cloud
+        found = watch.acknowledge(wanted, said)
+        if found is None:
+            raise UnknownNameError(
+                f"there is no open incident {wanted!r}; see check_performance_thresholds()"
+            )
+        if cloud is not None:
+            cloud.acknowledged(found)
+        return found
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Export now and wait; True when nothing is left to send."""
         if self._is_closed:
@@ -159,6 +185,8 @@ class PerformanceMonitor(Alerting):
             self._watch.close()
         complete = leave(pipeline, timeout_s)
         self._last = pipeline
+        if self._notifier is not None:
+            self._notifier.close(timeout_s)
         if self._records is not None:
             self._records.close()
         return complete
@@ -235,8 +263,12 @@ class PerformanceMonitor(Alerting):
         pipeline = self._open()
         with self._lock:
             if self._watch is None or self._records is None:
+                notifier = open_notifier(pipeline.clock)
+                if notifier is not None:
+                    pipeline.restarts(notifier)
                 self._records = MonitorRecords(self._store, pipeline.complaints)
-                self._watch = Watch(pipeline, self._records)
+                self._watch = Watch(pipeline, self._records, notifier)
+                self._notifier = notifier
             return self._watch, self._records
 
     def _health_of(self, pipeline: Pipeline | None) -> MonitorHealth:
@@ -249,6 +281,7 @@ class PerformanceMonitor(Alerting):
             project=pipeline.project,
             store_failures=self._records.failures if self._records else 0,
             alerts=len(self._watch.alerts) if self._watch else 0,
+            notifications=self._notifier.counts if self._notifier else {},
         )
 
 

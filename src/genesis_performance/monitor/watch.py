@@ -1,36 +1,68 @@
-"""Watches the alerts of one monitor: looks at their windows, and keeps their incidents."""
+"""Watches the alerts of one monitor: looks at their windows, and keeps their incidents.
+
+One alert and operation has one incident at a time, whoever looks: all processes that share their series share
+their incidents through the store. One that is violated again soon after it closed is the same incident.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from collections.abc import Callable
 
+from ..config import settings
 from ..export.process_series import ProcessSeries
-from ..model.alert import PerformanceAlert, PerformanceIncident
+from ..model.alert import Comparison, IncidentState, PerformanceAlert, PerformanceIncident
 from ..model.series import Series
+from .channels.notification import CLOSED, OPENED, REOPENED, Notification
+from .channels.notifier import Notifier
 from .conditions import Readings
-from .evaluation import Evaluation
+from .evaluation import MAX_TIMELINE, Evaluation, Key
+from .incident_evidence import EvidenceCollector
 from .pipeline import Pipeline
-from .records import MonitorRecords
+from .records import MonitorRecords, acknowledged
 
 TICK_S = 10.0
 """How often the alerts are looked at, and how much longer than its alignment a window may be."""
 
+SECOND_NS = 1_000_000_000
+AGAIN_NS = 300 * SECOND_NS
+"""What is violated again within so long of its end goes on: an incident that comes and goes is one."""
+
+REFRESH_NS = 60 * SECOND_NS
+"""How often the store is asked what other processes opened and closed."""
+
+JUMP_NS = 5 * SECOND_NS
+"""The clock and the time that passed differ by more: somebody set it, or the machine slept."""
+
 
 class Watch:
-    """Alerts and their open incidents."""
+    """Alerts and their open incidents.
 
-    def __init__(self, pipeline: Pipeline, records: MonitorRecords) -> None:
+    Args:
+        notifier: told of every incident that opens and closes; None where nobody is to be told.
+    """
+
+    def __init__(self, pipeline: Pipeline, records: MonitorRecords, notifier: Notifier | None = None) -> None:
         self._pipeline = pipeline
         self._records = records
+        self._notifier = notifier
         self._lock = threading.RLock()
         self._alerts: dict[str, PerformanceAlert] = {}
         self._process: ProcessSeries | None = None
-        self._readings = Readings(
-            gauges=self._gauges, sent=lambda: pipeline.exporter.counts.last_success_unix_ns
+        self._readings = Readings(gauges=self._gauges, sent=self._sent)
+        self._evidence = EvidenceCollector(
+            records,
+            self._readings.history,
+            pipeline.complaints,
+            version=settings().profiler.service_version or "",
         )
         self._evaluation = Evaluation()
+        self._ended: dict[Key, PerformanceIncident] = {}  # a short while ago
         self._also: Callable[[], object] | None = None
+        self._last: tuple[int, float] | None = None  # wall clock and monotonic time of the last look
+        self._jumped: tuple[int, int] | None = None  # the last export before a jump, and how far it was
+        self._refreshed_ns = 0
         pipeline.restarts(self)
 
     @property
@@ -50,7 +82,8 @@ class Watch:
             if known is None:
                 mine = [one for one in self._records.incidents() if one.alert_name == alert.name]
                 self._evaluation.adopt(one for one in mine if one.source == "local")
-                self._observe()  # so that the first window has a beginning
+                now_ns = self._observe()  # so that the first window has a beginning
+                self._evidence.watched(alert, now_ns)
         self._also = also
         if in_background:
             self._pipeline.look_regularly(self._tick, TICK_S)
@@ -64,6 +97,8 @@ class Watch:
             alert = self._alerts.pop(name, None)
             for incident in self._evaluation.drop(name, self._pipeline.clock.unix_ns()):
                 self._records.put_incident(incident)
+                self._tell(CLOSED, incident, alert)
+            self._evidence.forget(name)
             return alert
 
     def look(self) -> list[PerformanceIncident]:
@@ -72,33 +107,152 @@ class Watch:
             if not self._alerts:
                 return []
             now_ns = self._observe()
+            self._records.catch_up()
+            self._refresh(now_ns)
+            self._evidence.looked(now_ns)
             for alert in self._alerts.values():
-                for incident in self._evaluation.step(alert, self._readings.values(alert), now_ns):
-                    self._records.put_incident(incident)
+                values = self._readings.values(alert)
+                self._evidence.seen(alert, values, now_ns)
+                before = dict(self._evaluation.open)
+                for incident in self._evaluation.step(alert, values, now_ns):
+                    self._changed(alert, incident, before, now_ns)
             return sorted(self._evaluation.open.values(), key=lambda one: (one.opened_unix_ns, one.id))
+
+    def acknowledge(self, incident_id: str, said: str) -> PerformanceIncident | None:
+        """Note that somebody deals with an open incident; None when there is no such one."""
+        now_ns = self._pipeline.clock.unix_ns()
+        with self._lock:
+            found = next((one for one in self._evaluation.open.values() if one.id == incident_id), None)
+            known = found or self._records.incident(incident_id)
+            if known is None or not known.is_open:
+                return None
+            if known.state is IncidentState.ACKNOWLEDGED:
+                return known
+            self._records.acknowledge(incident_id, now_ns, said)
+            made = acknowledged(known, now_ns, said)
+            if found is not None:
+                self._evaluation.open[made.alert_name, made.operation] = made
+            return made
 
     def after_fork_in_child(self) -> None:
         """The parent watches its own traffic; the child starts with a window of its own."""
         self._lock = threading.RLock()
         self._records.after_fork_in_child()
         self._readings.clear()
+        self._evidence.clear()
         self._process = None
         self._evaluation = Evaluation()
+        self._ended.clear()
+        self._last = self._jumped = None
+        self._refreshed_ns = 0
 
     def _tick(self) -> None:
         self.look()
         if self._also is not None:
             self._also()
 
-    def _observe(self) -> int:
+    def _changed(
+        self,
+        alert: PerformanceAlert,
+        incident: PerformanceIncident,
+        before: dict[Key, PerformanceIncident],
+        now_ns: int,
+    ) -> None:
+        key = (alert.name, incident.operation)
+        if not incident.is_open:
+            incident = self._evidence.closed(incident)
+            self._ended[key] = incident
+            self._records.put_incident(incident)
+            self._tell(CLOSED, incident, alert)
+            return
+        if key not in before:
+            twin = self._twin(key)
+            if twin is not None:
+                incident = dataclasses.replace(
+                    twin, current_value=incident.current_value, worst_value=incident.worst_value
+                )
+            elif (ended := self._ended.pop(key, None)) is not None and now_ns - _end(ended) < AGAIN_NS:
+                incident = _again(alert, ended, incident, now_ns)
+                self._tell(REOPENED, incident, alert)
+            else:
+                incident = self._evidence.opened(alert, incident)
+                self._tell(OPENED, incident, alert)
+            self._evaluation.open[key] = incident
+        self._records.put_incident(incident)
+
+    def _twin(self, key: Key) -> PerformanceIncident | None:
+        """The same incident, opened by another process meanwhile."""
+        if self._pipeline.writer is None:
+            return None
+        found = self._records.open_incidents() or []
+        return next((one for one in found if (one.alert_name, one.operation) == key), None)
+
+    def _refresh(self, now_ns: int) -> None:
+        """Take over what other processes that share our series opened, closed and acknowledged."""
+        for key, one in list(self._evaluation.open.items()):
+            if one.state is IncidentState.OPEN:
+                found = self._records.acknowledgement(one.id)
+                if found is not None:
+                    self._evaluation.open[key] = acknowledged(one, *found)
+        self._ended = {key: one for key, one in self._ended.items() if now_ns - _end(one) < AGAIN_NS}
+        if self._pipeline.writer is None or abs(now_ns - self._refreshed_ns) < REFRESH_NS:
+            return
+        self._refreshed_ns = now_ns
+        kept = self._records.open_incidents()
+        if kept is None:
+            return
+        still = {one.id for one in kept}
+        for key, one in list(self._evaluation.open.items()):
+            if one.id not in still and not self._records.waits(one.id):
+                del self._evaluation.open[key]
+        self._evaluation.adopt(one for one in kept if one.alert_name in self._alerts)
+
+    def _tell(self, event: str, incident: PerformanceIncident, alert: PerformanceAlert | None) -> None:
+        if self._notifier is None:
+            return
         now_ns = self._pipeline.clock.unix_ns()
+        if any(mute.matches(incident, now_ns) for mute in self._records.mutes()):
+            self._notifier.counts["muted"] += 1
+            return
+        severity = alert.severity if alert is not None else "WARNING"
+        self._notifier.tell(
+            Notification(event=event, at_unix_ns=now_ns, incident=incident, severity=severity)
+        )
+
+    def _observe(self) -> int:
+        clock = self._pipeline.clock
+        now_ns, monotonic = clock.unix_ns(), clock.monotonic()
+        if self._last is not None:
+            jump_ns = now_ns - self._last[0] - round((monotonic - self._last[1]) * SECOND_NS)
+            if abs(jump_ns) > JUMP_NS:
+                self._jump(jump_ns)
+        self._last = (now_ns, monotonic)
         self._readings.observe(now_ns, self._pipeline.observe(now_ns), self._alerts.values(), 2 * TICK_S)
         return now_ns
+
+    def _jump(self, by_ns: int) -> None:
+        """The clock was set: windows keep their length, and how long anything lasted is measured anew."""
+        self._pipeline.complaints.add("clock", "the clock jumped by %.0f s", by_ns / SECOND_NS)
+        self._readings.shift(by_ns)
+        is_open = list(self._evaluation.open.values())
+        self._evaluation = Evaluation()
+        self._evaluation.adopt(is_open)
+        sent_ns = self._pipeline.exporter.counts.last_success_unix_ns
+        if sent_ns is not None:
+            earlier_ns = self._jumped[1] if self._jumped is not None and self._jumped[0] == sent_ns else 0
+            self._jumped = (sent_ns, by_ns + earlier_ns)
+
+    def _sent(self) -> int | None:
+        """When the newest point that was taken was sent, by the clock as it is now."""
+        sent_ns = self._pipeline.exporter.counts.last_success_unix_ns
+        if sent_ns is not None and self._jumped is not None and self._jumped[0] == sent_ns:
+            return sent_ns + self._jumped[1]
+        return sent_ns
 
     def _gauges(self, now_ns: int) -> list[Series]:
         """CPU and memory now; nothing where a sandbox does not tell them."""
         if self._process is None:
-            self._process = ProcessSeries((), monotonic=self._pipeline.clock.monotonic)
+            self._process = self._pipeline.process_series()
         try:
             return self._process.series(now_ns)
         except Exception as error:  # noqa: BLE001 - the other alerts go on
@@ -106,3 +260,24 @@ class Watch:
                 "process", "CPU and memory are not watched: %s: %s", type(error).__name__, error
             )
             return []
+
+
+def _end(incident: PerformanceIncident) -> int:
+    return incident.closed_unix_ns or 0
+
+
+def _again(
+    alert: PerformanceAlert, ended: PerformanceIncident, opened: PerformanceIncident, now_ns: int
+) -> PerformanceIncident:
+    """The incident that ended a moment ago, open once more."""
+    worse = min if alert.comparison is Comparison.LESS else max
+    return dataclasses.replace(
+        ended,
+        state=IncidentState.OPEN,
+        closed_unix_ns=None,
+        current_value=opened.current_value,
+        worst_value=worse(ended.worst_value, opened.worst_value),
+        timeline=(*ended.timeline, (now_ns, opened.timeline[-1][1].replace("opened", "opened again", 1)))[
+            -MAX_TIMELINE:
+        ],
+    )

@@ -14,7 +14,7 @@ from typing import Any
 from ...export.redaction import redact
 from ...model.alert import PerformanceIncident
 
-OPENED, CLOSED, DIGEST = "opened", "closed", "digest"
+OPENED, REOPENED, CLOSED, DIGEST = "opened", "reopened", "closed", "digest"
 
 MAX_LISTED = 20
 """Notifications that a digest names; the rest it counts."""
@@ -25,7 +25,7 @@ class Notification:
     """One thing to tell.
 
     Args:
-        event: OPENED or CLOSED with an incident, DIGEST with what was held back.
+        event: OPENED, REOPENED or CLOSED with an incident, DIGEST with what was held back.
     """
 
     event: str
@@ -39,7 +39,8 @@ class Notification:
         """The same for the same thing, so that a receiver can leave out what it has been told."""
         if self.incident is None:
             return f"{self.event}/{self.at_unix_ns}"
-        return f"{_safe_id(self.incident)}/{self.event}"
+        times = len(self.incident.timeline)  # it may close and open again
+        return f"{_safe_id(self.incident)}/{self.event}/{times}"
 
 
 def body(notification: Notification) -> dict[str, Any]:
@@ -93,11 +94,10 @@ def text(notification: Notification) -> str:
         of = f"{redact(incident.operation)} of {of}"
     now, limit = _number(incident.current_value), _number(incident.threshold)
     worst = _number(incident.worst_value)
-    if notification.event == OPENED:
-        return (
-            f"[{notification.severity}] {of}: {now} {incident.unit}, threshold {limit} {incident.unit} "
-            f"({redact(incident.alert_name)})"
-        )
+    if notification.event != CLOSED:
+        head = f"[{notification.severity}{' again' if notification.event == REOPENED else ''}] {of}"
+        limited = f"threshold {limit} {incident.unit}"
+        return f"{head}: {now} {incident.unit}, {limited} ({redact(incident.alert_name)})"
     lasted_s = ((incident.closed_unix_ns or notification.at_unix_ns) - incident.opened_unix_ns) / 1e9
     return (
         f"[{notification.event}] {of}: {now} {incident.unit} after {lasted_s / 60:.0f} min, at worst {worst} "

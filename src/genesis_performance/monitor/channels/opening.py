@@ -13,6 +13,7 @@ from ...export.clock import Clock
 from .channel import Channel
 from .delivery import Delivery
 from .notification import as_json, as_slack
+from .notifier import Notifier
 from .pubsub import PubsubTopic
 from .webhook import Webhook, checked_url
 
@@ -50,17 +51,26 @@ def open_channels() -> list[Channel]:
     return channels
 
 
-def open_delivery(channels: list[Channel], clock: Clock) -> Delivery:
-    """Their delivery, as the settings limit it."""
+def open_notifier(clock: Clock) -> Notifier | None:
+    """Tells the channels of the settings; None where there are none.
+
+    Raises:
+        ConfigurationError: a setting can not be so.
+    """
+    channels = open_channels()
     section = settings().notifications
-    return Delivery(
-        channels,
-        clock=clock,
-        timeout_s=section.timeout_s,
-        retry_s=section.retry_s,
-        max_per_minute=section.max_per_minute,
-        queue_size=section.queue_size,
-    )
+
+    def make() -> Delivery:
+        return Delivery(
+            channels,
+            clock=clock,
+            timeout_s=section.timeout_s,
+            retry_s=section.retry_s,
+            max_per_minute=section.max_per_minute,
+            queue_size=section.queue_size,
+        )
+
+    return Notifier(make, clock=clock) if channels else None
 
 
 def _url(section: NotificationsSection) -> Callable[[], str] | None:

@@ -160,3 +160,17 @@ def test_a_clock_that_is_set_back_does_not_make_negative_counts() -> None:
     ratio = budget.ratio(300)
     assert ratio is not None
     assert 0 <= ratio <= 1
+
+
+def test_a_clock_that_jumps_leaves_the_burn_rate_as_it_was() -> None:
+    fast, readings = alerts(99.0)[0], Readings()
+    for minute in range(70):
+        at_ns = START_NS + minute * 60 * SECOND
+        readings.observe(at_ns, counts(at_ns, 10 * minute, min(30, minute)), [fast], 20)
+    before = readings.values(fast)
+    readings.shift(7200 * SECOND)
+    readings.observe(at_ns + 7200 * SECOND, counts(at_ns, 690, 30), [fast], 20)
+    assert readings.values(fast) == before == {"": 0.0}
+    readings.shift(-7200 * SECOND)
+    readings.observe(at_ns, counts(at_ns, 690, 90), [fast], 20)
+    assert readings.values(fast)[""] == pytest.approx(100 * 81 / (81 + 600))  # since minute 9

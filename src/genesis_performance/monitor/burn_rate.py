@@ -130,6 +130,10 @@ class ErrorBudget:
             self._thinned_in = at_ns // THIN_EVERY_NS
             self._kept = list(_thinned(kept, at_ns))
 
+    def shift(self, by_ns: int) -> None:
+        """Date every count so much later."""
+        self._kept = [_Counts(one.at_ns + by_ns, one.total, one.errors) for one in self._kept]
+
     def ratio(self, window_s: float) -> float | None:
         """Failed to all executions of the window that ends now; None when there were none."""
         if not self._kept:

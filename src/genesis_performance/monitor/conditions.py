@@ -96,6 +96,13 @@ class Readings:
         """The cumulative series at the last moments, for what an incident shows."""
         return self._history
 
+    def shift(self, by_ns: int) -> None:
+        """Date everything so much later: the clock jumped, the time between the looks did not change."""
+        self._history.shift(by_ns)
+        for budget in self._budgets.values():
+            budget.shift(by_ns)
+        self._read = deque((at_ns + by_ns, values) for at_ns, values in self._read)
+
     def clear(self) -> None:
         """Forget everything, as the child of a fork does."""
         self._history.clear()

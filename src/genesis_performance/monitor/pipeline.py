@@ -20,6 +20,7 @@ from ..export.catalog import ENVIRONMENT, SERVICE
 from ..export.cells import Cells, OperationMemory
 from ..export.clock import Clock, SystemClock
 from ..export.exporter import Exporter
+from ..export.labels import Labels
 from ..export.limits import Complaints, SeriesBudget
 from ..export.mapped_file import MappedFile
 from ..export.opening import check_sink_name, open_sink
@@ -44,6 +45,9 @@ DEFAULT_SERVICE = "default"
 
 TIDY_EVERY = 10
 """Pulses between two looks for threads that have ended."""
+
+FRESHEN_S = 3600.0
+"""Between two touches of the files, so that nobody clears them away as unused."""
 
 NO_LIMIT = 1 << 40
 
@@ -123,6 +127,7 @@ class Pipeline:
         self._has_memory = False  # the recorders' cells are ours
         self._staying: list[Callable[[], list[OperationSnapshot]]] = []
         self._pulses = 0
+        self._freshened_s = self.clock.monotonic()
         self._own: Exporter | None = None  # of what is on the heap although there is a folder
         self._own_readers: dict[Region, Reader] = {}
         self._process: ProcessSeries | None = None
@@ -197,6 +202,11 @@ class Pipeline:
         """Whether this process sends."""
         return self._shared is None or self._shared.leads
 
+    def process_series(self, labels: Labels = ()) -> ProcessSeries:
+        """CPU and memory of the processes that this pipeline's series stand for."""
+        pids = self._shared.pids if self._shared is not None else None
+        return ProcessSeries(labels, monotonic=self.clock.monotonic, pids=pids)
+
     def _labels(self) -> dict[str, str]:
         return {"service": self.service, "environment": self.destination.environment}
 
@@ -257,6 +267,9 @@ class Pipeline:
         if self._own is not None:
             self._own.start()
         self.writer.take()
+        if self.clock.monotonic() - self._freshened_s > FRESHEN_S:
+            self._freshened_s = self.clock.monotonic()
+            self.writer.freshen()
         return self.writer.is_wanted()
 
     def _keep_operations(self) -> None:
@@ -311,8 +324,7 @@ class Pipeline:
                 now_unix_ns, series = self.writer.collect(now_unix_ns, **self._labels())
         if self._process is None:
             labels = ((ENVIRONMENT, self.destination.environment), (SERVICE, self.service))
-            pids = self._shared.pids if self._shared is not None else None
-            self._process = ProcessSeries(labels, monotonic=self.clock.monotonic, pids=pids)
+            self._process = self.process_series(labels)
         try:
             return [*series, *self._process.series(now_unix_ns)]
         except Exception as error:  # noqa: BLE001 - a sandbox without /proc still has operations

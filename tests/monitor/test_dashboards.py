@@ -121,6 +121,19 @@ def test_the_same_call_again_changes_nothing_and_another_threshold_updates(
     assert one.mosaic_layout.tiles[0].widget.xy_chart.thresholds[0].value == 500
 
 
+def test_the_cloud_holds_what_the_json_says(monitor: PerformanceMonitor) -> None:
+    from google.cloud.monitoring_dashboard_v1.types import Dashboard
+    from google.protobuf import json_format
+
+    monitor.create_response_time_alert("api", 500)
+    one = monitor.create_performance_dashboard("api", slo=SLO)
+    said = Dashboard()
+    json_format.ParseDict(json.loads(one.to_json()), Dashboard.pb(said))
+    (there,) = held()
+    there.name = there.etag = ""
+    assert there == said
+
+
 def test_incidents_are_those_of_our_policies(monitor: PerformanceMonitor) -> None:
     alert = monitor.create_response_time_alert("api", 500)
     assert alert.resource_name is not None

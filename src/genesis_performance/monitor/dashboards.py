@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -158,8 +159,7 @@ class CloudDashboards:
 
         if dict(existing.labels).get(DEFINITION_LABEL) == wanted.body["labels"][DEFINITION_LABEL]:
             return str(existing.name)
-        message = _message(wanted)
-        message.name, message.etag = existing.name, existing.etag
+        message = {**_message(wanted), "name": existing.name, "etag": existing.etag}
         try:
             call("dashboards", "update_dashboard", {"dashboard": message})
         except CloudConflictError:
@@ -172,10 +172,20 @@ class CloudDashboards:
         return str(existing.name)
 
 
-def _message(wanted: PerformanceDashboard) -> Any:
-    from google.cloud.monitoring_dashboard_v1.types import Dashboard
-    from google.protobuf import json_format
+def _message(wanted: PerformanceDashboard) -> dict[str, Any]:
+    """The body as Google's client takes it: its names of fields, and durations as messages."""
+    made: dict[str, Any] = _plain(wanted.body)
+    return {**made, "labels": dict(wanted.body["labels"])}
 
-    made = Dashboard()
-    json_format.ParseDict(dict(wanted.body), Dashboard.pb(made))
-    return made
+
+def _plain(value: Any, key: str = "") -> Any:
+    if isinstance(value, Mapping):
+        return {
+            _CAPITAL.sub(lambda found: f"_{found[0].lower()}", k): _plain(one, k) for k, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return {"seconds": int(value.removesuffix("s"))} if key.endswith("lignmentPeriod") else value
+
+
+_CAPITAL = re.compile("[A-Z]")

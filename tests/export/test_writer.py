@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from genesis_performance.export.buffer import COUNTER, GAUGE, MetricBuffer
 from genesis_performance.export.cells import Cells, OperationMemory
 from genesis_performance.export.limits import Complaints, SeriesBudget
 from genesis_performance.export.mapped_file import MappedFile
+from genesis_performance.export.place import shared_folder
 from genesis_performance.export.sharing import LOCK_NAME, MOST_DEAD, SharedFolder
 from genesis_performance.export.sink import WriteResult
 from genesis_performance.export.totals import Totals
@@ -472,3 +474,40 @@ def test_series_that_are_held_back_in_turns_are_acknowledged_once_each_has_arriv
     process.writer.exported(WriteResult(sent=1, held=(other,)))
     assert process.shared.sent_ns() > 0
     assert len(cell_files(folder)) == 1
+
+
+def test_sums_that_somebody_removed_are_as_damaged_ones(make: Make, folder: Path) -> None:
+    first = make()
+    first.count(5)
+    assert first.export() == {"orders": 5}
+    first.shared.resign()
+    (folder / folded.NAME).unlink()
+    first.count(2)
+    second = make()
+    assert second.export() == {"orders": 0}
+    first.count(3)
+    assert second.export() == {"orders": 3}
+
+
+def test_files_are_touched_so_that_they_are_not_cleared_away(make: Make, folder: Path) -> None:
+    process = make()
+    process.count(1)
+    process.export()
+    for path in folder.iterdir():
+        os.utime(path, (0, 0))
+    process.writer.freshen()
+    fresh = {path.suffix or path.name for path in folder.iterdir() if path.stat().st_mtime > 0}
+    assert fresh == {".cells", folded.NAME}
+
+
+def test_the_default_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = shared_folder(None, service="a/b", destination=("p", None))
+    assert found.parent.parent == tmp_path
+    assert found.parent.stat().st_mode & 0o777 == 0o700
+    assert found.name.startswith("a_b-")
+    assert shared_folder(None, service="a/b", destination=("q", None)) != found
+    found.parent.rmdir()
+    found.parent.symlink_to(tmp_path)
+    with pytest.raises(PermissionError):
+        shared_folder(None, service="a/b", destination=("p", None))

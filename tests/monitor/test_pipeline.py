@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -91,6 +92,7 @@ def test_a_recorder_that_is_gone_leaves_its_totals_and_is_not_kept_alive(make: M
     register(one)
     run(one, "pay", 3)
     del one
+    gc.collect()
     assert recorders() == []
     pipeline._pulse()
     assert pipeline.flush(5)

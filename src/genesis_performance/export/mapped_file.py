@@ -80,6 +80,11 @@ class MappedFile(Region):
         if self.is_open:
             getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has only the latter
 
+    def touch(self) -> None:
+        """Look used: folders for temporary files are cleared of what nobody changed for days."""
+        if self.is_open:
+            os.utime(self._fd)
+
     def move(self, source: int, to: int, values: list[int]) -> None:
         """Set the words at ``to``, and those at ``source`` to zero, both or none of them."""
         page, count = self._page, len(values)

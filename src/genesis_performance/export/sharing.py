@@ -19,9 +19,10 @@ except ImportError:  # Windows: there is no folder, everything is on the heap
     fcntl = None  # type: ignore[assignment]
 
 from .blocks import GAUGE
-from .folded import DamagedError, Folded, load, save, set_aside
+from .folded import NAME, DamagedError, Folded, load, save, set_aside
 from .limits import Complaints
 from .mapped_file import SUFFIX, UNNAMED, MappedFile, ReadFile, files
+from .place import make_own
 from .reading import Reader
 from .totals import Totals, add_all
 
@@ -279,6 +280,8 @@ class SharedFolder:
     def _loaded(self) -> Folded:
         try:
             known = load(self.path)
+            if known is None and self.newest_unix_ns():
+                raise DamagedError(f"{self.path / NAME} was removed")
             if known is None:
                 known = Folded(self._new_task_id)
                 save(self.path, known)  # a successor must send under the same task id
@@ -424,15 +427,12 @@ class SharedFolder:
 def _make(folder: Path) -> None:
     if fcntl is None:
         raise OSError("this system has no flock")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found = folder.lstat()
-    if not folder.is_dir() or folder.is_symlink() or found.st_uid != os.geteuid():
-        raise PermissionError(f"{folder} is no folder of this user; set monitoring.buffer_dir to one that is")
+    make_own(folder)
 
 
 def _stamp(folder: Path) -> tuple[int, int] | None:
     try:
-        found = (folder / "totals").stat()
+        found = (folder / NAME).stat()
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns

@@ -109,6 +109,20 @@ class Writer:
 
                 self._quietly(fold)
 
+    def freshen(self) -> None:
+        """Have the files look used."""
+        file = self._file()
+        with self._lock:
+
+            def keep() -> bool:
+                if file is not None:
+                    file.touch()
+                if self.shared.leads:
+                    self.shared.keep()
+                return True
+
+            self._quietly(keep)
+
     def is_wanted(self) -> bool:
         """Whether another process waits for its values to be sent."""
         with self._lock:

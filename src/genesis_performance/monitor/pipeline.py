@@ -213,20 +213,20 @@ class Pipeline:
     def _folder(self) -> SharedFolder | None:
         """The folder of the destination; None where it can not be used, then everything is on the heap."""
         to = self.destination
-        path = shared_folder(
-            settings().monitoring.buffer_dir,
-            service=self.service,
-            # An emulator forgets what it was sent: what went to another one is no beginning for it.
-            destination=(
-                to.project,
-                to.prefix,
-                to.service,
-                to.environment,
-                to.sink,
-                settings().gcp.emulator,
-            ),
-        )
         try:
+            path = shared_folder(
+                settings().monitoring.buffer_dir,
+                service=self.service,
+                # An emulator forgets what it was sent: what went to another one is no beginning for it.
+                destination=(
+                    to.project,
+                    to.prefix,
+                    to.service,
+                    to.environment,
+                    to.sink,
+                    settings().gcp.emulator,
+                ),
+            )
             return SharedFolder(path, self.complaints, new_task_id=task_id())
         except OSError as error:
             self.complaints.add(

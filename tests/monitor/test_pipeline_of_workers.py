@@ -1,0 +1,96 @@
+"""Workers of one container against the emulator: as many series as one process has, whoever ends when."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from genesis_performance import config
+from genesis_performance.gcp import close_all, each
+
+if TYPE_CHECKING:
+    from genesis_performance.emulator import RunningEmulator
+
+PREFIX = "custom.googleapis.com/genesis.performance"
+
+WORKER = """
+import sys, time
+from genesis_performance.export import flush_at_sigterm
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.operations import Recorder, register
+flush_at_sigterm()
+monitor = PerformanceMonitor(service_name="web")
+recorder = Recorder()
+register(recorder)
+for _ in range(100):
+    monitor.record_performance_metric("wait_ms", 1.0, {"queue": "mail"})
+    with recorder.operation("pay"):
+        pass
+print("google.cloud.monitoring_v3" in sys.modules, flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def cloud(genesis_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    config.reset()
+    yield genesis_emulator
+    close_all()
+
+
+def started(cloud: RunningEmulator, service: str = "web") -> subprocess.Popen[str]:
+    environ = {
+        **os.environ,
+        "GENESIS_PERF_EMULATOR": cloud.grpc,
+        "GENESIS_PERF_EMULATOR_HTTP": cloud.http,
+        "GOOGLE_CLOUD_PROJECT": "p",
+    }
+    code = textwrap.dedent(WORKER).replace('"web"', repr(service))
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environ)
+
+
+def ended(processes: list[subprocess.Popen[str]]) -> None:
+    for one in processes:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "False\n"
+    for one in processes:
+        one.send_signal(signal.SIGTERM)
+    for one in processes:
+        assert one.wait(30) == -signal.SIGTERM
+        assert one.stdout is not None
+        one.stdout.close()
+
+
+def series(name: str, service: str) -> list[Any]:
+    import time
+
+    now_s = int(time.time())
+    request = {
+        "name": "projects/p",
+        "filter": f'metric.type="{PREFIX}/{name}" AND metric.labels.service="{service}"',
+        "interval": {"start_time": {"seconds": now_s - 3600}, "end_time": {"seconds": now_s + 200}},
+    }
+    return list(each("metrics", "list_time_series", request))
+
+
+def test_four_workers_are_the_series_of_one_and_all_of_their_values_when_they_end_together(
+    cloud: RunningEmulator,
+) -> None:
+    ended([started(cloud, "alone")])
+    ended([started(cloud, "web") for _ in range(4)])
+    for name in ("wait_ms", "operation/duration", "operation/count", "process/memory_bytes"):
+        assert len(series(name, "web")) == len(series(name, "alone")) > 0
+    (waits,) = series("wait_ms", "web")
+    assert waits.points[0].value.distribution_value.count == 400
+    (durations,) = series("operation/duration", "web")
+    assert durations.points[0].value.distribution_value.count == 400
+    (alone,) = series("wait_ms", "alone")
+    assert alone.points[0].value.distribution_value.count == 100

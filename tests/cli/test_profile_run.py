@@ -105,6 +105,7 @@ def test_the_default_file_is_named_after_the_script_and_lies_where_the_command_w
         ("import sys; sys.stderr.close()", 0, ""),
         ("import sys; sys.stdout.close(); sys.stdin.close()", 0, ""),
         ("import os; os.chdir('/'); os.umask(0o77)", 0, ""),
+        ("import sys; sys.path.clear()", 0, ""),
     ],
 )
 def test_the_session_is_written_however_the_program_ends(
@@ -114,6 +115,27 @@ def test_the_session_is_written_however_the_program_ends(
     assert done.returncode == code
     assert words in done.stderr
     assert "launch.py" not in done.stderr
+    assert session(tmp_path / "s.json.gz").duration_s > 0
+
+
+def test_modules_beside_the_script_do_not_stand_for_those_that_write_the_session(tmp_path: Path) -> None:
+    for name in ("gzip", "html", "statistics"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not for you')")
+    done = profiled("-o", "s.json.gz", script(tmp_path, "print(1)"), cwd=tmp_path)
+    assert "not for you" not in done.stderr
+    assert session(tmp_path / "s.json.gz").duration_s > 0
+
+
+def test_signals_at_the_end_do_not_cost_the_session(tmp_path: Path) -> None:
+    text = """
+import signal
+def stop(*_): raise TimeoutError
+signal.signal(signal.SIGALRM, stop)
+signal.setitimer(signal.ITIMER_REAL, 0.2, 0.002)
+signal.pause()
+"""
+    done = profiled("-o", "s.json.gz", script(tmp_path, text), cwd=tmp_path)
+    assert "TimeoutError" in done.stderr
     assert session(tmp_path / "s.json.gz").duration_s > 0
 
 
@@ -200,6 +222,8 @@ def test_allocations_are_recorded_on_request(tmp_path: Path) -> None:
         (["--", "-m"], "-m needs the name of a module"),
         (["--rate", "0", "work.py"], "--rate"),
         (["-o", "missing/s.json", "work.py"], "there is no folder"),
+        (["-o", "", "work.py"], "it is a folder"),
+        (["-m", ".work"], "relative to no package"),
         ([], "Missing argument"),
     ],
 )

@@ -153,6 +153,8 @@ def _advice(program: Program) -> str:
 
 def _located_module(name: str) -> tuple[Callable[[], CodeType], ModuleType]:
     found = name
+    if name.startswith("."):
+        raise InvalidInputError(f"{name!r:.80} is relative to no package; with -m give the whole name")
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
@@ -101,6 +104,7 @@ class _Ending:
         self._as_json = as_json
         self._pid = os.getpid()
         self._children_s = _children_cpu_s()
+        self._path_list = list(sys.path)
         self._session: Session | None = None
 
     def begin(self, program: object) -> None:
@@ -120,15 +124,22 @@ class _Ending:
     def __call__(self) -> None:
         if self._session is None or os.getpid() != self._pid:  # a child that was forked is not the program
             return
-        report = self._report(self._session)
+        # What the program made of sys.path is its own: a module of its folder must not stand for one of ours.
+        sys.path[:] = self._path_list
         stderr = sys.__stderr__  # whatever the program made of sys.stderr
-        try:
-            from ...profiler.session_file import write_session
+        with _undisturbed():
+            try:
+                self._write(self._session, stderr)
+            except GenesisPerformanceError as error:
+                _say(stderr, f"genesis-perf: {error}")
+            except Exception as error:  # noqa: BLE001 - the program may have left anything behind
+                _say(stderr, f"genesis-perf: the session is lost: {type(error).__name__}: {error}")
 
-            write_session(report, self._path)
-        except GenesisPerformanceError as error:
-            _say(stderr, f"genesis-perf: {error}")
-            return
+    def _write(self, session: Session, stderr: TextIO | None) -> None:
+        from ...profiler.session_file import write_session
+
+        report = self._report(session)
+        write_session(report, self._path)
         from .summary import summary_document, summary_text
 
         if self._as_json:
@@ -150,6 +161,23 @@ class _Ending:
         return observed(report, self._config)
 
 
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No handler of the program's, and no second Ctrl-C, cuts off what is done meanwhile."""
+    handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
+    for number in handled:
+        signal.signal(number, _ignore)
+    try:
+        yield
+    finally:
+        for number in {signal.SIGINT, signal.SIGTERM}.intersection(handled):
+            signal.signal(number, signal.SIG_DFL)  # the process ends: there is nothing more to save
+
+
+def _ignore(*_: object) -> None:
+    """Not SIG_IGN: with that a child's end would not be waited for."""
+
+
 def _default_file(name: str) -> Path:
     kept = "".join(each if each.isalnum() or each in "._-" else "-" for each in name)[:80] or "program"
     stem = f"genesis-profile-{kept}-{time.strftime('%Y%m%d-%H%M%S')}"
@@ -167,6 +195,10 @@ def _writable(path: Path) -> Path:
     folder = whole.parent
     if not folder.is_dir():
         raise InvalidInputError(f"the session can not be written to {path}: there is no folder {folder}")
+    if whole.is_dir():
+        raise InvalidInputError(
+            f"the session can not be written to {whole}: it is a folder; name a file with -o"
+        )
     if not os.access(whole if whole.exists() else folder, os.W_OK):
         raise InvalidInputError(f"the session can not be written to {path}: permission denied; use -o")
     return whole

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -177,6 +178,20 @@ def test_halving_keeps_the_mean_and_the_end(values: list[float]) -> None:
     assert half[-1].at_unix_ns == samples[-1].at_unix_ns
     mean = sum(each.cpu_percent for each in half) / len(half)
     assert mean == pytest.approx(sum(values) / len(values), abs=1e-9)
+
+
+def test_samples_take_no_memory_while_they_are_taken() -> None:
+    sampler = ResourceSampler(NEVER_S)
+    sampler.start()
+    sampler._sample()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for _ in range(1000):
+        sampler._sample()
+    grown = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert len(sampler.stop()) == 1002
+    assert grown < 20 * 1000  # bytes; a tenth of what objects of them would take
 
 
 def test_a_long_session_keeps_a_bounded_number_of_samples(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,16 @@ def test_what_a_thread_used_before_the_first_sample_is_not_counted() -> None:
     assert sampled.by_function("cpu") == {"computing": 4_000_000}
 
 
+def test_what_a_thread_used_since_the_session_began_is_counted_by_the_first_sample() -> None:
+    sampled = Sampled()
+    with parked(outer) as worker:
+        sampled.cpu[worker.clock] = 10**12
+        sampled.observer.begin({worker.ident: leaf_of(computing())}, 0)
+        sampled.cpu[worker.clock] += 100_000_000
+        sampled.take({worker.ident: leaf_of(computing())}, moments=10)
+    assert sampled.by_function("cpu") == {"computing": 100_000_000}
+
+
 def test_all_that_a_thread_used_is_counted_if_it_was_born_since() -> None:
     sampled = Sampled()
     sampled.take({})

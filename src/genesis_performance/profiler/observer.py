@@ -53,6 +53,12 @@ class Observer:
         self._loop_code = LoopCode()
         self._last_ns: int | None = None
 
+    def begin(self, frames: dict[int, FrameType], now_ns: int) -> None:
+        """Note where the clocks of all threads stand: what they use until the first sample counts for it."""
+        for ident in frames:
+            self._meet(ident, first=True)
+        self._last_ns = now_ns
+
     # One long body: right after waking, each function and object more that is touched costs a microsecond.
     def take(  # noqa: PLR0912, PLR0915
         self, frames: dict[int, FrameType], now_ns: int, due_ns: int, period_ns: int, moments: int = 1
@@ -77,7 +83,7 @@ class Observer:
         for ident, leaf in frames.items():
             seen = all_seen.get(ident)
             if seen is None or seen.thread is not threads.get(ident):
-                seen = self._meet(ident, last_ns is None)
+                seen = self._meet(ident, first=last_ns is None)
             if seen.ours:
                 continue
             used_ns = 0
@@ -143,7 +149,7 @@ class Observer:
         for held in self._held.values():
             self._block_ended(held)
 
-    def _meet(self, ident: int, first: bool) -> ThreadSeen:
+    def _meet(self, ident: int, *, first: bool) -> ThreadSeen:
         seen = self._seen[ident] = ThreadSeen(self._threads.get(ident), self._read_clock)
         seen.ours = seen.ours or ident == self.own_thread
         if not seen.ours:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import struct
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from ..model.profile import ResourceSample
@@ -17,6 +19,10 @@ if TYPE_CHECKING:
 
 MAX_SAMPLES = 10_000
 """Then two samples become one and the interval doubles: a session may run for days."""
+
+_FIELDS = ResourceSample.__slots__
+_ROW = struct.Struct("<qdqdqqqq")  # of these fields
+_values = attrgetter(*_FIELDS)
 
 
 class ResourceSampler:
@@ -47,7 +53,9 @@ class ResourceSampler:
         self._wall_clock_ns = wall_clock_ns
         self._clock_ns = clock_ns
         self._cpu_clock_ns = cpu_clock_ns
-        self._samples: list[ResourceSample] = []
+        # All that it will ever take, at once: a sampler that grew would find its own memory growing.
+        self._rows = bytearray()
+        self._count = 0
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._process: psutil.Process | None = None
@@ -60,6 +68,7 @@ class ResourceSampler:
 
     def start(self) -> None:
         """Begin; called once."""
+        self._rows = bytearray(b"\1") * (_ROW.size * (MAX_SAMPLES + 1))  # not zeros: pages that are there
         try:
             import psutil
 
@@ -91,13 +100,19 @@ class ResourceSampler:
                 self._thread.join()
             self._sample()
             self._note_throttling()
-        return tuple(self._samples)
+        return tuple(self._taken())
+
+    def _taken(self) -> list[ResourceSample]:
+        rows = memoryview(self._rows)[: self._count * _ROW.size]
+        return [ResourceSample(**dict(zip(_FIELDS, row, strict=True))) for row in _ROW.iter_unpack(rows)]
 
     def _run(self) -> None:
         while not self._ended.wait(self._interval_s):
             self._sample()
-            if len(self._samples) >= MAX_SAMPLES:
-                self._samples = halved(self._samples)
+            if self._count >= MAX_SAMPLES:
+                kept, self._count = halved(self._taken()), 0
+                for sample in kept:
+                    self._keep(sample)
                 self._interval_s *= 2
 
     def _sample(self) -> None:
@@ -110,7 +125,7 @@ class ResourceSampler:
         memory_bytes = self._memory() if self._with_memory else 0
         read_bytes, write_bytes = self._io()
         limit = self.memory_limit_bytes
-        self._samples.append(
+        self._keep(
             ResourceSample(
                 at_unix_ns=self._wall_clock_ns(),
                 cpu_percent=cpu_percent,
@@ -122,6 +137,10 @@ class ResourceSampler:
                 context_switches=max(self._switches() - self._first_switches, 0),
             )
         )
+
+    def _keep(self, sample: ResourceSample) -> None:
+        _ROW.pack_into(self._rows, self._count * _ROW.size, *_values(sample))
+        self._count += 1
 
     def _memory(self) -> int:
         if self._process is None:

@@ -85,6 +85,8 @@ class SamplingThread:
         if any(each.high_fidelity for each in self._watchers):
             self.interval.hold()
         if self._thread is None:
+            # Here, not in the thread: before that gets the GIL, the host may have computed for long.
+            self.observer.begin(sys._current_frames(), self._clock_ns())
             thread = threading.Thread(target=self._run, name="genesis-stacks", daemon=True)
             try:
                 thread.start()

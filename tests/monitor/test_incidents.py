@@ -1,14 +1,17 @@
 """Incidents from opening to closing, through the real evaluation on a clock that the tests move."""
 
 import dataclasses
+import json
 import sqlite3
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from genesis_performance import config
+from genesis_performance.cli.monitor import command as monitor_command
 from genesis_performance.errors import UnknownNameError
 from genesis_performance.model.alert import ApplyMode, IncidentState, PerformanceIncident
 from genesis_performance.model.change import Baseline
@@ -411,3 +414,108 @@ def test_everything_of_an_incident_survives_the_store(watched: Watched, operatio
     (kept,) = watched.records.incidents()
     assert kept == incident
     assert dataclasses.asdict(kept)["evidence"]["operations"][0]["operation"] == "pay"
+
+
+def command(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(monitor_command, ["incidents", *arguments])
+    assert result.exit_code == code, result.output
+    return str(result.output)
+
+
+@pytest.fixture
+def stored(watched: Watched, operations: Operations, monkeypatch: pytest.MonkeyPatch) -> PerformanceIncident:
+    """An open incident, in the store that the command line reads."""
+    monkeypatch.setenv("GENESIS_PERF__STORAGE__URL", STORE)
+    config.reset()
+    for _ in range(3):
+        operations.run("pay", 100, times=10)
+        watched.look()
+    operations.run("pay", 900, times=30)
+    (incident,) = watched.look()
+    return incident
+
+
+def test_the_command_line_shows_one_incident_with_its_evidence(stored: PerformanceIncident) -> None:
+    text = command("show", stored.id)
+    assert "p95 " in text
+    assert "pay: 60 times" in text
+    assert "▁▁▁█" in text
+    found = json.loads(command("show", stored.id, "--json"))
+    assert found["evidence"]["operations"][0]["count"] == 60
+    assert command("show", stored.id.rpartition("/")[2]) == text  # its last part is enough
+
+
+def test_the_command_line_acknowledges(stored: PerformanceIncident) -> None:
+    assert stored.id in command("ack", stored.id, "--by", "Ann")
+    (listed,) = json.loads(command("--json"))
+    assert listed["state"] == "ACKNOWLEDGED"
+    assert "acknowledged: Ann" in command("show", stored.id)
+
+
+def test_the_command_line_says_that_there_is_no_such_incident(stored: PerformanceIncident) -> None:
+    assert "there is no incident 'x'" in command("ack", "x", code=2)
+    assert "there is no incident 'x'" in command("show", "x", code=2)
+
+
+def test_the_command_line_mutes_and_tells_again(
+    stored: PerformanceIncident, watched: Watched, operations: Operations
+) -> None:
+    assert "api is muted until" in command("mute", "--service", "api", "--for", "2h")
+    operations.run("ship", 900, times=30)
+    watched.look()
+    assert watched.told.events == ["opened"]
+    assert "told again" in command("mute", "--service", "api", "--off")
+    operations.run("list", 900, times=30)
+    watched.look()
+    assert watched.told.events == ["opened", "opened"]
+
+
+def test_a_wrong_duration_is_refused() -> None:
+    assert "for example 2h" in command("mute", "--for", "soon", code=2)
+
+
+class SharedWatched(Watched):
+    """One of several processes that share their series, as far as one process can play them."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        destination = Destination(
+            project=None, prefix="x", service="api", environment="production", sink="none"
+        )
+        self.pipeline = Pipeline(destination, clock=clock, is_shared=True)
+        self.watch = Watch(self.pipeline, self.records, self.told)  # type: ignore[arg-type]
+
+
+def test_two_processes_have_one_incident_and_tell_it_once(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock).response_time() for _ in range(2))
+    assert first.pipeline.writer is not None
+    operations.run("pay", 900, times=10)
+    (one,) = first.look()
+    (same,) = second.look(1)
+    assert same.id == one.id
+    assert first.told.events + second.told.events == ["opened"]
+    operations.run("pay", 10, times=5000)
+    assert first.look(70) == []
+    assert second.look(1) == []
+    assert first.told.events + second.told.events == ["opened", "closed"]
+    assert len(first.records.incidents()) == 1
+
+
+def test_who_takes_over_closes_what_another_opened(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock).response_time() for _ in range(2))
+    operations.run("pay", 900, times=10)
+    assert len(first.look()) == 1  # and it is killed
+    operations.run("pay", 10, times=5000)
+    second.look(70)
+    operations.run("pay", 10, times=5000)
+    assert second.look(70) == []
+    (kept,) = second.records.incidents()
+    assert kept.state is IncidentState.CLOSED

@@ -115,7 +115,7 @@ class MonitorRecords:
 
     def incidents(self, limit: int | None = None) -> list[PerformanceIncident]:
         """The newest first."""
-        return [self._with_acknowledgement(one) for one in self._all(INCIDENT, PerformanceIncident, limit)]
+        return [self.seen(one) for one in self._all(INCIDENT, PerformanceIncident, limit)]
 
     def open_incidents(self) -> list[PerformanceIncident] | None:
         """Those of the local evaluation that are open; None when the store can not be read."""
@@ -128,7 +128,7 @@ class MonitorRecords:
     def incident(self, incident_id: str) -> PerformanceIncident | None:
         body = self._try(lambda: self._store().get(INCIDENT, incident_id))
         found = self._value(PerformanceIncident, body) if body else None
-        return self._with_acknowledgement(found) if found is not None else None
+        return self.seen(found) if found is not None else None
 
     def acknowledge(self, incident_id: str, at_unix_ns: int, said: str) -> bool:
         """Note that somebody deals with it; False when that could not be kept."""
@@ -217,7 +217,8 @@ class MonitorRecords:
     def _note(self, key: str) -> dict[str, Any] | None:
         return self._try(lambda: self._store().get(NOTE, key))
 
-    def _with_acknowledgement(self, incident: PerformanceIncident) -> PerformanceIncident:
+    def seen(self, incident: PerformanceIncident) -> PerformanceIncident:
+        """The incident with what other processes said of it."""
         if incident.state is not IncidentState.OPEN:
             return incident
         found = self.acknowledgement(incident.id)

@@ -1,9 +1,11 @@
 import math
 import re
+import time
 from typing import Any
 
 import pytest
 
+from genesis_performance import config
 from genesis_performance.errors import ConfigurationError, InvalidInputError
 from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
@@ -17,6 +19,8 @@ from genesis_performance.monitor.alerts import (
     throughput_alert,
 )
 from genesis_performance.monitor.policy import definition, label_of, policy
+
+from .conftest import FakeClock
 
 
 def alert(threshold_ms: float = 500, **changes: object) -> PerformanceAlert:
@@ -246,3 +250,40 @@ def test_what_to_do_goes_with_the_policy() -> None:
 def test_an_option_that_no_alert_has_is_refused_by_name() -> None:
     with PerformanceMonitor() as monitor, pytest.raises(TypeError, match="treshold"):
         monitor.create_cpu_alert("api", 80, treshold=3)  # type: ignore[call-arg]
+
+
+def test_a_burn_rate_has_a_severity_of_its_own() -> None:
+    with PerformanceMonitor() as monitor, pytest.raises(InvalidInputError, match="leave severity out"):
+        monitor.create_burn_rate_alerts("api", 99.9, severity="ERROR")
+
+
+def test_an_absence_shorter_than_two_exports_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__WRITE_INTERVAL_S", "200")
+    config.reset()
+    with PerformanceMonitor() as monitor:
+        with pytest.raises(InvalidInputError, match="at least 420 s"):
+            monitor.create_absence_alert("api", duration_s=360)
+        assert monitor.create_absence_alert("api", duration_s=420).duration_s == 420
+
+
+def test_a_service_without_a_project_is_not_absent(clock: FakeClock) -> None:
+    with PerformanceMonitor(service_name="api", clock=clock) as monitor:
+        monitor.create_absence_alert("api", duration_s=120)
+        for _ in range(10):
+            clock.advance(60)
+            assert monitor.flush(10)
+            assert monitor.check_performance_thresholds() == []
+
+
+def test_cpu_and_memory_of_this_process_are_watched_here(clock: FakeClock) -> None:
+    with PerformanceMonitor(service_name="api", clock=clock) as monitor:
+        small = monitor.create_memory_alert("api", 1, duration_s=0)
+        monitor.create_cpu_alert("api", 0.001, duration_s=0)
+        ends = time.process_time() + 0.2
+        while time.process_time() < ends:
+            pass
+        clock.advance(30)
+        found = {one.alert_name: one for one in monitor.check_performance_thresholds()}
+    assert set(found) == {small.name, "api-cpu-production"}
+    assert 20 < found[small.name].current_value < 4096  # MiB of a Python process
+    assert found["api-cpu-production"].current_value < 100

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from ..config import settings
-from ..errors import GenesisPerformanceError
+from ..errors import GenesisPerformanceError, InvalidInputError
 from ..model.alert import ApplyMode, PerformanceAlert
 from .alerts import (
     absence_alert,
@@ -189,6 +190,13 @@ class Alerting(ABC):
             options: ``duration_s``, by default 300, is how long the silence lasts, at least 120.
         """
         alert = absence_alert(service_name, environment, **self._common(options, duration_s=300))
+        interval_s = settings().monitoring.write_interval_s
+        if alert.duration_s < 2 * interval_s:
+            raise InvalidInputError(
+                f"duration_s is {alert.duration_s} and monitoring.write_interval_s is {interval_s:g}: a "
+                "service that is well would be called absent between two points; give at least "
+                f"{math.ceil(interval_s / 30) * 60} s"
+            )
         return self._make(alert, options)
 
     def create_burn_rate_alerts(
@@ -216,6 +224,11 @@ class Alerting(ABC):
             InvalidInputError: the objective is not from 94 to 99.99 %, or another argument can not be.
             CloudError: Cloud Monitoring refused one; all are evaluated here all the same.
         """
+        if "severity" in options:
+            raise InvalidInputError(
+                "a burn rate has the severity that its speed asks for; leave severity out, and give "
+                "ticket_channels for the slow one"
+            )
         common = self._common(options)
         del common["severity"]
         found = burn_rate_alerts(

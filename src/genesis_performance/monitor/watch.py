@@ -244,6 +244,8 @@ class Watch:
 
     def _sent(self) -> int | None:
         """When the newest point that was taken was sent, by the clock as it is now."""
+        if not self._pipeline.is_writer:  # another process sends, and notices when that fails
+            return None
         sent_ns = self._pipeline.exporter.counts.last_success_unix_ns
         if sent_ns is not None and self._jumped is not None and self._jumped[0] == sent_ns:
             return sent_ns + self._jumped[1]

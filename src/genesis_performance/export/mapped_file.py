@@ -68,11 +68,8 @@ class MappedFile(Region):
         self._span_start = 0
         self.is_open = True
 
-    def wanted_ns(self) -> int:
-        """Since when (monotonic clock) this process wants what it recorded to be sent; 0 when it does not."""
-        return int(self._page[WANTED_NS])
-
     def want(self, monotonic_ns: int) -> None:
+        """Say that this process waits for what it recorded until then to be sent."""
         self._page[WANTED_NS] = monotonic_ns
 
     def sync(self) -> None:
@@ -179,6 +176,7 @@ class ReadFile:
         return self._word(GENERATION)
 
     def wanted_ns(self) -> int:
+        """Until when its process wants what it recorded to be sent; 0 when it does not."""
         return self._word(WANTED_NS) if self.is_ours else 0
 
     def chunks(self) -> dict[int, memoryview]:

@@ -6,9 +6,7 @@ Who holds the lock ``writer`` sends. Everybody may read. Only the writer changes
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +19,10 @@ except ImportError:  # Windows: there is no folder, everything is on the heap
 from .blocks import GAUGE
 from .folded import NAME, DamagedError, Folded, load, save, set_aside
 from .limits import Complaints
-from .mapped_file import SUFFIX, UNNAMED, MappedFile, ReadFile, files
+from .mapped_file import UNNAMED, MappedFile, ReadFile, files
 from .place import make_own
 from .reading import Reader
 from .totals import Totals, add_all
-
-log = logging.getLogger(__name__)
 
 LOCK_NAME, DAMAGED = "writer", ".damaged"
 MOST_DEAD = 64
@@ -440,11 +436,3 @@ def _stamp(folder: Path) -> tuple[int, int] | None:
 
 def _count(counts: dict[str, int], what: str, number: int) -> None:
     counts[what] = counts.get(what, 0) + number
-
-
-def monotonic_ns() -> int:
-    """The clock that all processes of a machine share."""
-    return time.monotonic_ns()
-
-
-__all__ = ["SUFFIX", "SharedFolder", "SharedHealth", "monotonic_ns"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from time import monotonic_ns
 
 from ..model.operation import OVERFLOW_NAME
 from ..model.series import Series
@@ -15,7 +16,7 @@ from .labels import Labels
 from .limits import Complaints
 from .mapped_file import MappedFile
 from .rendering import rendered
-from .sharing import SharedFolder, monotonic_ns
+from .sharing import SharedFolder
 from .sink import WriteResult
 from .totals import Known, Totals, add_all, nothing
 

@@ -267,6 +267,13 @@ def test_an_unknown_name_lists_the_known_ones(select: Callable[[StackProfile, st
         select(profile, "other")
 
 
+def test_names_of_any_length_are_listed_shortened() -> None:
+    profile = StackProfile(frames=(F,), records=(StackRecord((0,), (1, 1, 1), "main", "x" * 10_000),))
+    with pytest.raises(UnknownNameError) as raised:
+        of_operation(profile, "y" * 10_000)
+    assert len(str(raised.value)) < 300
+
+
 def test_an_unknown_column_lists_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="samples, cpu, wall"):
         tree(one(([F], 1)), "gpu")

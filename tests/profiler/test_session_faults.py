@@ -1,5 +1,6 @@
 """Faults around a running session: the host goes on, and what is lost is said."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -120,6 +121,21 @@ def test_an_operation_left_open_is_on_its_stacks_and_in_flight(profiler: Perform
     assert report.stacks is not None
     assert "never left" in {record.operation for record in report.stacks.records}
     assert any("no operation ended" in note for note in report.notes)
+
+
+def test_the_sessions_of_a_profiler_that_nobody_holds_any_more_end() -> None:
+    before = set(threading.enumerate())
+    interval_s = sys.getswitchinterval()
+    profiler = PerformanceProfiler(ProfilerConfig(enable_persistent_storage=False))
+    profiler.start_profiling()
+    assert set(threading.enumerate()) > before
+    del profiler
+    gc.collect()
+    ends = time.monotonic() + 10
+    while set(threading.enumerate()) != before and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert set(threading.enumerate()) == before
+    assert sys.getswitchinterval() == interval_s
 
 
 def test_a_session_is_stopped_from_a_thread_that_is_itself_sampled(profiler: PerformanceProfiler) -> None:

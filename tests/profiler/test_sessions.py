@@ -86,6 +86,17 @@ def test_stopping_what_does_not_run_lists_what_does(profiler: PerformanceProfile
         profiler.stop_profiling("mine")
 
 
+@pytest.mark.parametrize("profile_id", [None, [], {}, "x" * 10_000])
+def test_stopping_what_is_no_id_is_an_error_of_one_line(
+    profiler: PerformanceProfiler, profile_id: object
+) -> None:
+    running = profiler.start_profiling()
+    with pytest.raises(StateError) as raised:
+        profiler.stop_profiling(profile_id)  # type: ignore[arg-type]
+    profiler.stop_profiling(running)
+    assert len(str(raised.value)) < 200
+
+
 @pytest.mark.parametrize("profile_id", ["", "x" * 300, 3])
 def test_an_id_that_can_not_be_one_is_an_error(profiler: PerformanceProfiler, profile_id: object) -> None:
     with pytest.raises(InvalidInputError, match="profile_id"):

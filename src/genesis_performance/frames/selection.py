@@ -86,8 +86,8 @@ def _selected(profile: StackProfile, name: str, what: str, key: Callable[[StackR
             found = True
             made.add(tuple([place[i] for i in record.stack]), record.values, record.thread, record.operation)
     if not found:
-        known = [repr(each) for each in _weights(profile, key) if each]
+        known = [f"{each!r:.80}" for each in _weights(profile, key) if each]
         more = f" and {len(known) - SHOWN_NAMES} more" if len(known) > SHOWN_NAMES else ""
         shown = ", ".join(known[:SHOWN_NAMES]) or "none with a name"
-        raise UnknownNameError(f"no samples of {what} {name!r}; the profile has {shown}{more}")
+        raise UnknownNameError(f"no samples of {what} {name!r:.80}; the profile has {shown}{more}")
     return made.like(profile)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
+import contextlib
 import itertools
 import os
+import sys
 import threading
 import time
 import weakref
@@ -82,6 +85,8 @@ class PerformanceProfiler:
         self._history: deque[ProfileReport] = deque(maxlen=self.config.max_profile_history)
         self._numbers = itertools.count(1)
         _profilers.add(self)
+        # Nobody could stop them any more: they would sample, with a shorter switch interval, for ever.
+        weakref.finalize(self, _end_unreachable, self._sessions).atexit = False
 
     def profile_context(
         self, operation_name: str, labels: Mapping[str, str] | None = None
@@ -157,11 +162,11 @@ class PerformanceProfiler:
             StateError: no session with this id runs.
         """
         with self._lock:
-            session = self._sessions.pop(profile_id, None)
+            session = self._sessions.pop(profile_id, None) if isinstance(profile_id, str) else None
             running = sorted(self._sessions)
         if session is None:
             now = f"running now: {', '.join(running)}" if running else "none is running"
-            raise StateError(f"profile {profile_id!r} is not running; {now}")
+            raise StateError(f"profile {profile_id!r:.80} is not running; {now}")
         report = session.stop()
         self._history.append(report)
         if self.config.enable_persistent_storage:
@@ -222,6 +227,33 @@ class PerformanceProfiler:
         for place, record in enumerate(store.list(Kind.PROFILE)):
             if place >= self.config.max_profile_history or record.at_unix_ns < oldest_ns:
                 store.delete(Kind.PROFILE, record.key)
+
+
+def _end_unreachable(sessions: dict[str, Session]) -> None:
+    """End the sessions of a profiler that is gone.
+
+    In a thread: the collector may have stopped any thread, the sampler's too, where it holds a lock that
+    this needs.
+    """
+    if not sessions or sys.is_finalizing():
+        return
+
+    def end() -> None:
+        import logging
+
+        for name, session in sessions.items():
+            try:
+                session.stop()
+            except Exception:
+                logging.getLogger(__name__).exception("profile %r could not be ended", name)
+            else:
+                logging.getLogger(__name__).warning("profile %r ended: its profiler is gone", name)
+
+    def begin() -> None:
+        threading.Thread(target=end, name="genesis-ending", daemon=True).start()
+
+    with contextlib.suppress(RuntimeError):  # no thread can be started
+        _thread.start_new_thread(begin, ())  # a lock is taken by threading.Thread's start, none by this
 
 
 def _after_fork_in_child() -> None:

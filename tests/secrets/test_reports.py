@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from genesis_performance.errors import CloudPermissionError
+from genesis_performance.config.secret_manager import SecretManagerSection
+from genesis_performance.errors import CloudPermissionError, CloudUnavailableError
 
 
 def test_the_hit_rate_is_hits_among_reads(manager):
@@ -38,9 +39,78 @@ def test_each_secret_has_its_own_counts_and_age(manager, vault, clock):
             "failures": 0,
             "version_changes": 1,
             "version": "2",
+            "last_version": "2",
             "age_s": 7.0,
+            "last_used_s": 0.0,
+            "reads_per_s": pytest.approx(3 / 307),
+            "peak_reads_per_s": pytest.approx(1 / 7),
+            "burst": pytest.approx(307 / 21),
+            "never_read": False,
+            "over_read": False,
         }
     }
+
+
+def test_ages_of_checks_are_those_of_the_latest_and_of_the_oldest_value(manager, clock):
+    manager.get_secret_sync("api-key")
+    clock.advance(20)
+    manager.get_secret_sync("db-password")
+    clock.advance(3)
+    summary = manager.get_performance_report()["performance_summary"]
+    assert summary["last_check_age_s"] == 3.0
+    assert summary["oldest_check_age_s"] == 23.0
+
+
+def test_an_outage_shows_as_an_open_circuit_until_it_is_over(make, vault, clock):
+    manager = make(chance=lambda: 0.5)
+    vault.errors["api-key"] = CloudUnavailableError("no route", code="UNAVAILABLE")
+    for _ in range(5):
+        with pytest.raises(CloudUnavailableError):
+            manager.get_secret_sync("api-key")
+    assert manager.get_performance_report()["circuits"] == {
+        "p/global": {"state": "open", "failures_in_row": 5, "retry_in_s": 0.5, "last_error": "no route"}
+    }
+    clock.advance(1)
+    del vault.errors["api-key"]
+    manager.get_secret_sync("api-key")
+    assert manager.get_performance_report()["circuits"]["p/global"]["state"] == "closed"
+
+
+def test_what_was_preloaded_and_not_asked_for_is_never_read(manager):
+    manager.preload_sync(["api-key", "db-password"])
+    manager.get_secret_sync("api-key")
+    summary = manager.get_performance_report()["performance_summary"]
+    assert summary["never_read"] == ["projects/p/secrets/db-password/versions/latest"]
+
+
+def test_a_secret_that_is_forgotten_with_each_use_is_over_read(manager, clock):
+    for _ in range(20):
+        manager.get_secret_sync("api-key")
+        manager.get_secret_sync("db-password")
+        manager.invalidate("api-key")
+        clock.advance(10)
+    summary = manager.get_performance_report()["performance_summary"]
+    assert summary["over_read"] == ["projects/p/secrets/api-key/versions/latest"]
+
+
+def test_polls_of_an_adaptive_interval_are_not_over_read(driven, clock):
+    manager = driven(config=SecretManagerSection(cache_ttl_s=60, max_staleness_s=3600))
+    for _ in range(600):
+        manager.get_secret_sync("api-key")
+        clock.advance(1)
+    report = manager.get_performance_report()
+    assert report["settings"]["check_interval_s"] == 15.0
+    assert report["performance_summary"]["over_read"] == []
+
+
+def test_without_a_subscription_there_are_no_notices_to_report(manager):
+    manager.get_secret_sync("api-key")
+    assert manager.get_performance_report()["notices"] is None
+
+
+def test_a_strategy_in_plain_text_is_reported_like_the_choice_itself(make):
+    manager = make(config=SecretManagerSection(cache_strategy="lru"))
+    assert manager.get_performance_report()["settings"]["strategy"] == "lru"
 
 
 def test_failures_are_counted(manager, vault):
@@ -64,47 +134,3 @@ def test_the_report_is_plain_json_without_payloads(manager):
     text = json.dumps(manager.get_performance_report())
     assert "hunter2" not in text
     assert "k-123" not in text
-
-
-def test_reading_every_time_is_advised_against_with_its_price(make, clock):
-    manager = make(cache_ttl_s=0)
-    for _ in range(3600):
-        manager.get_secret_sync("api-key")
-        clock.advance(1)
-    (advice,) = manager.get_cost_recommendations()
-    # 3600 calls in 3600 s are 2,628,000 a month; with 300 s 8,760, all of them free.
-    assert advice["estimated_monthly_savings"] == pytest.approx((2_628_000 - 10_000) * 0.000003, rel=0.01)
-    assert (
-        advice["low_monthly_savings"] < advice["estimated_monthly_savings"] < advice["high_monthly_savings"]
-    )
-    assert advice["currency"] == "USD"
-    assert "300 s instead of 0 s" in advice["title"]
-    assert "secret-manager/pricing" in advice["basis"]
-    assert "0.000003" in advice["formula"]
-    assert {"name": "accesses", "value": 3600, "unit": "", "source": "measured in 3600 s"} in advice[
-        "evidence"
-    ]
-
-
-def test_within_the_free_tier_nothing_is_advised(manager, clock):
-    for _ in range(100):
-        manager.get_secret_sync("api-key")
-        clock.advance(60)
-    assert manager.get_cost_recommendations() == []
-
-
-def test_a_few_seconds_say_nothing_about_a_month(make, clock):
-    manager = make(cache_ttl_s=0)
-    for _ in range(1000):
-        manager.get_secret_sync("api-key")
-    clock.advance(10)
-    assert manager.get_cost_recommendations() == []
-
-
-def test_a_secret_that_rotates_is_not_to_be_read_less(make, vault, clock):
-    manager = make(cache_ttl_s=0)
-    for i in range(2000):
-        vault.put("api-key", f"v{i}")
-        manager.get_secret_sync("api-key")
-        clock.advance(1)
-    assert manager.get_cost_recommendations() == []

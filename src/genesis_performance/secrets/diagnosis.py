@@ -29,6 +29,18 @@ NOT_ENABLED = Words(
     "the Secret Manager API is not enabled in project {project!r}",
     "gcloud services enable secretmanager.googleapis.com --project={project}",
 )
+NO_VERSION = Words(
+    "secret {secret!r} exists in project {project!r}, but it has no version {version!r}",
+    "gcloud secrets versions list {secret} {where}",
+)
+DISABLED = Words(
+    "version {version!r} is disabled",
+    "gcloud secrets versions enable {number} --secret={secret} {where}",
+)
+DESTROYED = Words(
+    "version {version!r} is destroyed, and can not be brought back",
+    "gcloud secrets versions add {secret} {where} --data-file=FILE",
+)
 NO_CREDENTIALS = Words("there are no valid credentials", "{error}")
 BY_ERROR: tuple[tuple[type[CloudError], Words], ...] = (
     (
@@ -75,6 +87,12 @@ BY_ERROR: tuple[tuple[type[CloudError], Words], ...] = (
     ),
 )
 """The first that fits."""
+BY_TEXT: tuple[tuple[type[CloudError], str, Words], ...] = (
+    (CloudNotFoundError, "Secret Version [", NO_VERSION),
+    (CloudPreconditionError, "DISABLED state", DISABLED),
+    (CloudPreconditionError, "DESTROYED state", DESTROYED),
+)
+"""What Secret Manager says more exactly than by its code; looked at first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +121,7 @@ def explained(name: SecretName, error: GenesisPerformanceError) -> Diagnosis:
         "secret": name.secret,
         "version": name.version,
         "project": name.project,
+        "number": name.version if name.version.isdigit() else "VERSION",
         "where": f"--project={name.project}" + (f" --location={name.location}" if name.location else ""),
         "error": error,
     }
@@ -122,4 +141,7 @@ def _words(error: GenesisPerformanceError) -> Words:
             return NO_CREDENTIALS
         if "SERVICE_DISABLED" in reasons or "has not been used in project" in str(error):
             return NOT_ENABLED
+    for kind, saying, words in BY_TEXT:
+        if isinstance(error, kind) and saying in str(error):
+            return words
     return next((words for kind, words in BY_ERROR if isinstance(error, kind)), Words("{error}", ""))

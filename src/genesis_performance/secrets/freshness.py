@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
-from .adaptive import Pace
+from .adaptive import SHORTEST_S, Pace
 
 AHEAD_FROM, AHEAD_TO = 0.04, 0.10  # of the bound: left for a read, and for another one if it fails
 JITTER = 0.1  # of an interval
@@ -40,6 +40,13 @@ class Freshness:
         if self.relies_on_notices and section.safety_poll_s is not None:
             return max(section.safety_poll_s, self._own_bound_s)
         return self._own_bound_s
+
+    @property
+    def shortest_s(self) -> float:
+        """Between two checks of one value that nobody forces; 0 where each use may be one."""
+        if self.adapts:
+            return SHORTEST_S
+        return min(self.bound_s, self._section.cache_ttl_s) if self._has_room else self.bound_s
 
     @property
     def adapts(self) -> bool:

@@ -12,8 +12,9 @@ from ..config import settings
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
 from ..errors import ConfigurationError, InvalidInputError, StateError
 from .entry import Slot
+from .inventory import KeptSecret, OwnVersions
 from .notices import concerned
-from .outside import Outside
+from .outside import Outside, access_over_grpc
 from .push import NoticesReport, SecretNotices
 from .reading import Reading
 from .refresh import Refresher
@@ -44,6 +45,7 @@ class Lifetime:
         self._wants_refresh = False
         self._relies_on_notices = False
         self._is_closed = False
+        self._own_versions = OwnVersions()
         self._lock = threading.Lock()
 
     def reading(self) -> Reading:
@@ -110,6 +112,14 @@ class Lifetime:
         reading = self.started
         if reading is not None:
             reading.changed(concerned(resource))
+
+    def versions(self) -> tuple[KeptSecret, ...] | None:
+        """Of the secrets that are read here; None where they can not be listed."""
+        if self._outside.access is not access_over_grpc:
+            return None
+        slots = self.reading().cache.slots()
+        names = {slot.name.parent: slot.name.location for slot in slots if slot.last_version}
+        return self._own_versions.listed(names.items(), self._outside.clock())
 
     def notices_report(self) -> NoticesReport | None:
         """Of the notices that are pulled here; None without ``notices_subscription``."""

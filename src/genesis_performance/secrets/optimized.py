@@ -40,6 +40,7 @@ from ..config import project_argument
 from ..config.secret_manager import CacheStrategy, SecretManagerSection
 from ..errors import GenesisPerformanceError
 from ..operations import note_call, tracking
+from .access import facts_of
 from .atomic import PASSES, never_still, too_old
 from .batch import Passes, SecretValues, afly, fly, no_text, preloaded, unique_names, values
 from .entry import NOTHING, Entry, Slot
@@ -49,7 +50,7 @@ from .names import LATEST
 from .naming import Naming
 from .notices import WITHOUT_CHANGE, concerned
 from .outside import Access, History, Outside, access_over_grpc, history_over_grpc
-from .recommendations import CostRecommendation, access_facts, cost_recommendations
+from .recommendations import CostRecommendation, cost_recommendations
 from .report import PerformanceReport, performance_report
 from .secret_uses import AuthErrors, Use, rejects
 
@@ -268,8 +269,8 @@ class OptimizedSecretManager:
         Raises:
             SecretBatchError: strict, and some could not be read.
         """
-        passes = self._passes(unique_names(names), False)
-        return preloaded(self._by_key, fly(self._lifetime.reading, passes), strict)
+        outcomes = fly(self._lifetime.reading, self._passes(unique_names(names), False))
+        return preloaded(self._by_key, outcomes, strict)
 
     async def preload(self, names: Iterable[str], *, strict: bool = False) -> dict[str, Exception]:
         """``preload_sync`` on any event loop."""
@@ -326,19 +327,25 @@ class OptimizedSecretManager:
         self._lifetime.rely_on_notices(relies)
 
     def get_performance_report(self) -> PerformanceReport:
-        """Hit rate, calls, failures, latencies and ages, all counted in this process."""
+        """Hit rate, calls, failures, latencies, ages, patterns and health, all of this process."""
         lifetime = self._lifetime
         return performance_report(
             lifetime.reading(),
             now=self._clock(),
             observed_s=lifetime.observed_s(),
             refreshing=lifetime.is_refreshing,
+            notices=lifetime.notices_report(),
         )
 
-    def get_cost_recommendations(self) -> list[CostRecommendation]:
-        """What would lower the bill, from the accesses measured so far; empty when nothing would."""
-        lifetime = self._lifetime
-        return cost_recommendations(access_facts(lifetime.reading(), lifetime.observed_s()))
+    def get_cost_recommendations(self, *, list_versions: bool = True) -> list[CostRecommendation]:
+        """What would lower the bill, from the accesses measured so far; empty when nothing would.
+
+        Args:
+            list_versions: ask Secret Manager, once an hour at most, which versions the secrets have that were
+                read here; without the permission nothing is said about them.
+        """
+        report = self.get_performance_report()
+        return cost_recommendations(facts_of([report], self._lifetime.versions() if list_versions else None))
 
     def close(self) -> None:
         """End the background thread and the reads on their way, forget every value. Twice is once."""

@@ -40,10 +40,14 @@ class Activity:
             return
         self._at, self._uses = now, uses
 
+    def observed_s(self, now: float) -> float:
+        """Since the secret was first asked for."""
+        return now - self._began_at
+
     def rates(self, now: float, uses: int) -> Rates | None:
         """Until now; None in the first second, and for what was never used."""
         self.look(now, uses)
-        observed_s = now - self._began_at
+        observed_s = self.observed_s(now)
         if observed_s < LEAST_S or not uses:
             return None
         mean_per_s = uses / observed_s

@@ -6,8 +6,7 @@ from typing import TypedDict
 
 from ..model.advice import OptimizationRecommendation
 from ..rules import discover, run_rules
-from .access import AccessFacts, SecretAccess
-from .reading import Reading
+from .access import AccessFacts
 
 
 class RecommendationEvidence(TypedDict):
@@ -35,24 +34,9 @@ class CostRecommendation(TypedDict):
     basis: str  # the measurement and the list price, with source and date
     evidence: list[RecommendationEvidence]
     steps: list[str]
+    commands: list[str]  # the same as gcloud lines, where there are any
     effort_hours: float
     risk: str
-
-
-def access_facts(reading: Reading, observed_s: float) -> AccessFacts:
-    return AccessFacts(
-        observed_s=observed_s,
-        cache_ttl_s=reading.section.cache_ttl_s,
-        secrets=tuple(
-            SecretAccess(
-                resource=slot.name.resource,
-                reads=slot.hits + slot.misses,
-                calls=slot.calls,
-                version_changes=slot.changes,
-            )
-            for slot in reading.cache.slots()
-        ),
-    )
 
 
 def cost_recommendations(facts: AccessFacts) -> list[CostRecommendation]:
@@ -84,6 +68,7 @@ def _mapping(advice: OptimizationRecommendation) -> CostRecommendation | None:
             for fact in finding.evidence
         ],
         "steps": list(advice.steps),
+        "commands": list(advice.commands),
         "effort_hours": advice.effort_hours,
         "risk": advice.risk.value,
     }

@@ -5,7 +5,7 @@ from genesis_performance.secrets.access import AccessFacts, SecretAccess
 
 def _facts(version_changes: int) -> AccessFacts:
     secret = SecretAccess(
-        resource="projects/p/secrets/tax-api-key",
+        resource="projects/p/secrets/tax-api-key/versions/latest",
         reads=50_000,
         calls=20_000,
         version_changes=version_changes,

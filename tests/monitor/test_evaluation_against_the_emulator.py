@@ -155,6 +155,7 @@ def steps(*, may_miss: bool = False) -> st.SearchStrategy[Any]:
     return st.lists(stretch, min_size=1, max_size=10).map(lambda parts: list(chain.from_iterable(parts)))
 
 
+# None of the thresholds can be hit exactly: there the rounding of either side decides.
 KINDS: dict[str, Any] = {
     "response time": lambda duration_s: made.response_time_alert(
         "api", 500, "production", quantile=0.95, duration_s=duration_s, **COMMON
@@ -163,15 +164,15 @@ KINDS: dict[str, Any] = {
         "api", 120, "production", quantile=0.5, duration_s=duration_s, **COMMON
     ),
     "error rate": lambda duration_s: made.error_rate_alert(
-        "api", 20, "production", duration_s=duration_s, **COMMON
+        "api", 20.3, "production", duration_s=duration_s, **COMMON
     ),
     "low throughput": lambda duration_s: made.throughput_alert(
-        "api", 30, None, "production", by_operation=False, duration_s=duration_s, **COMMON
+        "api", 30.5, None, "production", by_operation=False, duration_s=duration_s, **COMMON
     ),
     "high throughput of an operation": lambda duration_s: made.throughput_alert(
-        "api", None, 100, "production", by_operation=True, duration_s=duration_s, **COMMON
+        "api", None, 100.5, "production", by_operation=True, duration_s=duration_s, **COMMON
     ),
-    "cpu": lambda duration_s: made.cpu_alert("api", 80, "production", duration_s=duration_s, **COMMON),
+    "cpu": lambda duration_s: made.cpu_alert("api", 81.7, "production", duration_s=duration_s, **COMMON),
     "memory": lambda duration_s: made.memory_alert("api", 600, "production", duration_s=duration_s, **COMMON),
 }
 

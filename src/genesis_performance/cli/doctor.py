@@ -41,9 +41,32 @@ class Check:
 
 @click.command("doctor", help="Check the set-up. Exits 1 if something does not work.")
 @click.option("--project", help="Project; that of the settings by default.")
+@click.option("--cost", "only_cost", is_flag=True, help="What our own metrics and alerts cost a month.")
+@click.option("--operations", type=click.IntRange(0), default=20, show_default=True, help="With --cost.")
+@click.option("--instances", type=click.IntRange(1), default=1, show_default=True, help="With --cost.")
+@click.option(
+    "--buckets",
+    type=click.IntRange(0, 200),
+    default=16,
+    show_default=True,
+    help="With --cost: of a histogram that are not empty; 16 are a decade of durations.",
+)
+@click.option("--metrics", type=click.IntRange(0), default=0, help="With --cost: series that you record.")
+@click.option(
+    "--conditions",
+    type=click.IntRange(0),
+    help="With --cost: of policies in Cloud Monitoring; by default those of the store's alerts.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
-def command(context: click.Context, project: str | None, as_json: bool) -> None:
+def command(
+    context: click.Context, /, project: str | None, only_cost: bool, as_json: bool, **service: int | None
+) -> None:
+    if only_cost:
+        from .own_cost import print_own_cost
+
+        print_own_cost(as_json=as_json, **service)
+        return
     checks = list(_checks(project))
     exported = list(_exported(project))
     if as_json:

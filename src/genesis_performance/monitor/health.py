@@ -76,6 +76,10 @@ class MonitorHealth(TypedDict):
     writer_pid: int | None  # None: nobody at the moment
     store_failures: int  # incidents that could not be kept in the history store
     alerts: int
+    monthly_cost_usd: float | None  # of what is sent, at list price; None without monitoring.max_monthly_cost
+    given_up: dict[
+        str, int
+    ]  # for its cost: of how many buckets one was made, operations and metrics left out
     notifications: dict[str, int]  # what became of them -> how many; none without a channel
 
 
@@ -116,5 +120,7 @@ def of(
         writer_pid=(shared.writer_pid or None) if shared is not None else None,
         store_failures=store_failures,
         alerts=alerts,
+        monthly_cost_usd=pipeline.cost_cap.usd if pipeline is not None else None,
+        given_up=pipeline.cost_cap.given_up if pipeline is not None else {},
         notifications=dict(notifications or {}),
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 from ..config import configured_project, project_argument, settings
 from ..errors import InvalidInputError, StateError, UnknownNameError
 from ..export.buffer import MetricBuffer
+from ..export.catalog import OPERATION
 from ..export.clock import Clock
 from ..export.limits import Complaints
 from ..export.sink import Sink
@@ -28,6 +29,7 @@ from .watch import Watch
 
 if TYPE_CHECKING:
     from ..storage import Store
+    from .own_cost import OwnBill
 
 log = logging.getLogger(__name__)
 
@@ -190,6 +192,26 @@ class PerformanceMonitor(Alerting):
         if self._records is not None:
             self._records.close()
         return complete
+
+    def estimated_cost(self, *, instances: int = 1) -> OwnBill:
+        """What our metrics and policies cost a month in each sink, as they are now; nothing is sent.
+
+        Args:
+            instances: of the service, each sending what this one does.
+        """
+        from .own_cost import PROCESS_LOAD, conditions_of, load_of, own_bill
+
+        pipeline = self._open()
+        watch, _ = self._watched()
+        series = pipeline.observe(pipeline.clock.unix_ns())
+        operations = {dict(one.labels).get(OPERATION) for one in series} - {None}
+        return own_bill(
+            load_of(series, will_fill=True) + PROCESS_LOAD,
+            instances=instances,
+            interval_s=settings().monitoring.write_interval_s,
+            conditions=conditions_of(watch.alerts, pipeline.destination.prefix),
+            groups=len(operations),
+        )
 
     def health(self) -> MonitorHealth:
         """What was recorded, dropped, sent and refused so far."""

@@ -38,6 +38,7 @@ from ..export.writer import Writer
 from ..model.operation import OperationSnapshot
 from ..model.series import Series
 from ..operations import recorders, stop_using, use_memory
+from .cost_cap import CostCap
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,12 @@ class Pipeline:
         self._given_sink = sink
         self._lock = threading.RLock()
         self._forked: weakref.WeakSet[Restarting] = weakref.WeakSet()
+        self.cost_cap = CostCap(
+            section.max_monthly_cost,
+            sink=destination.sink,
+            interval_s=section.write_interval_s,
+            complaints=self.complaints,
+        )
         self._ticks: list[Callable[[], object]] = []
         self.exporter = Exporter(
             self._collect,
@@ -326,10 +333,10 @@ class Pipeline:
             labels = ((ENVIRONMENT, self.destination.environment), (SERVICE, self.service))
             self._process = self.process_series(labels)
         try:
-            return [*series, *self._process.series(now_unix_ns)]
+            series = [*series, *self._process.series(now_unix_ns)]
         except Exception as error:  # noqa: BLE001 - a sandbox without /proc still has operations
             self.complaints.add("process", "CPU and memory are not sent: %s: %s", type(error).__name__, error)
-            return series
+        return self.cost_cap.fit(series)
 
     def _open_sink(self) -> Sink:
         if self._shared is None or not self._shared.leads:

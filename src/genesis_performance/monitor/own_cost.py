@@ -1,0 +1,228 @@
+"""What our own metrics and alerts cost in Cloud Monitoring, before anything is sent.
+
+A sink is paid for by what it sends: ``cloud_monitoring`` by bytes, 8 for a number and 80 for a distribution;
+``otlp`` to Google by samples, 1 for a number and 2 and one for each bucket that is not empty for a histogram.
+Cumulative histograms only gain buckets, so those that will still fill are estimated too (Chao1). A collector
+of one's own costs what its backend costs, which is not known here.
+
+Sources: https://cloud.google.com/stackdriver/pricing (prices with their dates: ``prices/monitoring.json``);
+A. Chao, "Nonparametric estimation of the number of classes in a population", Scand. J. Statist. 11 (1984).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from ..model.alert import ApplyMode, PerformanceAlert
+from ..model.money import Money
+from ..model.series import Distribution, Series
+from ..prices import unit_price
+from .policy import policy
+
+MONTH_S = 30 * 86_400
+EXECUTION_S = 30
+"""Between two executions of a condition (https://cloud.google.com/monitoring/alerts/cost-control)."""
+
+NUMBER_BYTES, DISTRIBUTION_BYTES = 8, 80
+MIB = 1024 * 1024
+SERIES_OF_AN_OPERATION = 3  # duration, and the counts of ok and error
+TARGET_SAMPLES = 1  # target_info, which Google stores once a resource and write
+
+BYTES_PRICE, SAMPLES_PRICE = "monitoring.custom_metric_mib", "monitoring.prometheus_samples"
+CONDITION_PRICE, RETURNED_PRICE = "monitoring.alert_condition", "monitoring.alert_series_returned"
+READ_PRICE = "monitoring.api_read_series"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one process sends at each export."""
+
+    numbers: int = 0
+    distributions: int = 0
+    buckets: float = 0.0  # that are not empty, of all distributions together
+
+    def __add__(self, other: Load) -> Load:
+        return Load(
+            self.numbers + other.numbers,
+            self.distributions + other.distributions,
+            self.buckets + other.buckets,
+        )
+
+    @property
+    def series(self) -> int:
+        return self.numbers + self.distributions
+
+    @property
+    def bytes(self) -> int:
+        return NUMBER_BYTES * self.numbers + DISTRIBUTION_BYTES * self.distributions
+
+    @property
+    def samples(self) -> float:
+        return self.numbers + 2 * self.distributions + self.buckets
+
+
+PROCESS_LOAD = Load(numbers=2)
+"""CPU and memory, which every process that sends adds."""
+
+
+def assumed_load(*, operations: int, buckets: int, distributions: int = 0, numbers: int = 0) -> Load:
+    """Of a service that has not run yet.
+
+    Args:
+        buckets: of one histogram that are not empty.
+        distributions, numbers: recorded metrics, by series.
+    """
+    histograms = operations + distributions
+    return (
+        Load(
+            numbers=(SERIES_OF_AN_OPERATION - 1) * operations + numbers,
+            distributions=histograms,
+            buckets=buckets * histograms,
+        )
+        + PROCESS_LOAD
+    )
+
+
+def load_of(series: Iterable[Series], *, will_fill: bool = False) -> Load:
+    """Of what is sent now.
+
+    Args:
+        will_fill: with the buckets that are still empty and will probably not stay so.
+    """
+    numbers = distributions = 0
+    buckets = 0.0
+    for one in series:
+        value = one.points[-1].value
+        if isinstance(value, Distribution):
+            distributions += 1
+            buckets += _will_be_filled(value) if will_fill else _filled(value)
+        else:
+            numbers += 1
+    return Load(numbers, distributions, buckets)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkCost:
+    """What one sink costs a month."""
+
+    sink: str
+    points: float
+    amount: float  # of ``unit``
+    unit: str
+    cost: Money  # at list prices
+    cost_after_free_tier: Money  # if nothing else of the billing account uses it
+    formula: str
+    basis: str  # price, date and source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnBill:
+    """What we cost a month."""
+
+    series: int
+    instances: int
+    interval_s: float
+    sinks: tuple[SinkCost, ...]
+    conditions: int
+    returned: float  # time series, to conditions
+    alerts: Money
+    reads: float  # time series, through the API
+    read_cost: Money
+    notes: tuple[str, ...]
+
+
+def own_bill(
+    load: Load,
+    *,
+    instances: int,
+    interval_s: float,
+    conditions: int = 0,
+    groups: int = 0,
+    incident_minutes: float = 60.0,
+) -> OwnBill:
+    """The bill of a month of 30 days.
+
+    Args:
+        load: of one instance.
+        conditions, groups: of the policies in Cloud Monitoring, and the series that each returns.
+        incident_minutes: for how long incidents are open: meanwhile their values are read every 10 s.
+    """
+    exports = MONTH_S / interval_s * instances
+    mib = exports * load.bytes / MIB
+    samples = exports * (load.samples + TARGET_SAMPLES)
+    returned = conditions * groups * MONTH_S / EXECUTION_S
+    reads = incident_minutes * 6 * conditions * groups
+    return OwnBill(
+        series=load.series * instances,
+        instances=instances,
+        interval_s=interval_s,
+        sinks=(
+            SinkCost(
+                sink="cloud_monitoring",
+                points=exports * load.series,
+                amount=mib,
+                unit="MiB",
+                formula=(
+                    f"({NUMBER_BYTES} B x {load.numbers} numbers + {DISTRIBUTION_BYTES} B x "
+                    f"{load.distributions} distributions) x {exports:,.0f} exports"
+                ),
+                cost=_cost(BYTES_PRICE, mib, free_tier=False),
+                cost_after_free_tier=_cost(BYTES_PRICE, mib),
+                basis=unit_price(BYTES_PRICE).basis,
+            ),
+            SinkCost(
+                sink="otlp",
+                points=exports * load.series,
+                amount=samples,
+                unit="samples",
+                formula=(
+                    f"({load.numbers} numbers + 2 x {load.distributions} histograms + {load.buckets:.0f} "
+                    f"filled buckets + {TARGET_SAMPLES}) x {exports:,.0f} exports"
+                ),
+                cost=_cost(SAMPLES_PRICE, samples, free_tier=False),
+                cost_after_free_tier=_cost(SAMPLES_PRICE, samples),
+                basis=unit_price(SAMPLES_PRICE).basis,
+            ),
+        ),
+        conditions=conditions,
+        returned=returned,
+        alerts=_cost(CONDITION_PRICE, conditions) + _cost(RETURNED_PRICE, returned),
+        reads=reads,
+        read_cost=_cost(READ_PRICE, reads),
+        notes=tuple(
+            note
+            for key in (BYTES_PRICE, SAMPLES_PRICE, CONDITION_PRICE, RETURNED_PRICE, READ_PRICE)
+            for note in unit_price(key).notes()
+        ),
+    )
+
+
+def conditions_of(alerts: Iterable[PerformanceAlert], prefix: str) -> int:
+    """Conditions of the policies that Cloud Monitoring holds; what is evaluated here costs nothing."""
+    return sum(len(policy(one, prefix)["conditions"]) for one in alerts if one.apply is ApplyMode.API)
+
+
+def monthly_usd(load: Load, sink: str, interval_s: float) -> float:
+    """Dollars a month of one process's load, at the first tier's list price and without the free tier."""
+    exports = MONTH_S / interval_s
+    if sink == "otlp":
+        return float(unit_price(SAMPLES_PRICE).amount) * exports * (load.samples + TARGET_SAMPLES)
+    return float(unit_price(BYTES_PRICE).amount) * exports * load.bytes / MIB
+
+
+def _cost(key: str, amount: float, *, free_tier: bool = True) -> Money:
+    return unit_price(key).cost(Decimal(str(amount)), free_tier=free_tier)
+
+
+def _filled(value: Distribution) -> int:
+    return sum(1 for count in value.counts if count)
+
+
+def _will_be_filled(value: Distribution) -> float:
+    """Chao1: those seen once and twice tell how many were not seen yet."""
+    filled = _filled(value)
+    once = sum(1 for count in value.counts if count == 1)
+    twice = sum(1 for count in value.counts if count == 2)
+    return min(filled + once * (once - 1) / (2 * (twice + 1)), float(len(value.counts)))

@@ -26,7 +26,7 @@ from genesis_performance.export.writer import SPACING_NS, Writer
 from genesis_performance.model.series import Distribution, Series
 
 from .conftest import FakeClock
-from .test_mapped_file import killed_at_each_line
+from .test_mapped_file import killed_at_each_line, most_bytes_of_a_file
 
 SECOND_NS = 1_000_000_000
 
@@ -511,3 +511,18 @@ def test_the_default_folder_is_the_users_own(monkeypatch: pytest.MonkeyPatch, tm
     found.parent.symlink_to(tmp_path)
     with pytest.raises(PermissionError):
         shared_folder(None, service="a/b", destination=("p", None))
+
+
+def test_a_disk_that_is_full_for_the_sums_stops_no_export(make: Make, folder: Path) -> None:
+    process, dead = make(), make()
+    dead.count(1)
+    dead.end()
+    process.writer.take()
+    with most_bytes_of_a_file(64):  # enough for the lock's file
+        assert process.export() == {"orders": 1}
+    assert process.complaints.counts["folder"] > 0
+    assert len(cell_files(folder)) == 1
+    assert process.export() == {"orders": 1}
+    assert cell_files(folder) == []
+    process.end()
+    assert make().export() == {"orders": 1}

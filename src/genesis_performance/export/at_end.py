@@ -11,6 +11,8 @@ import weakref
 from types import FrameType
 from typing import Any, Protocol
 
+from . import lockable
+
 EXIT_TIMEOUT_S = 5.0
 """All exporters together may hold up the end of the process for so long."""
 
@@ -82,4 +84,7 @@ def _after_fork_in_child() -> None:
         exporter.after_fork_in_child()
 
 
+# In the child what is registered first is called first: before an exporter opens files of its own there, the
+# copies of the parent's must be closed.
+lockable.close_copies_in_children()
 os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -24,6 +24,7 @@ except ImportError:  # Windows: ``SharedFolder`` says so
     fcntl = None  # type: ignore[assignment]
 
 from .blocks import CHUNK_BYTES, LAYOUT
+from .lockable import close_file, is_open, open_file
 from .region import Region, RegionFullError
 
 PAGE_BYTES = mmap.ALLOCATIONGRANULARITY
@@ -97,7 +98,7 @@ class MappedFile(Region):
         """Write no more; from now on the file is that of a process that ended."""
         if self.is_open:
             self.is_open = False
-            os.close(self._fd)
+            close_file(self._fd)
             os.close(self._unlocked_fd)
 
     def _more(self, start: int) -> memoryview:
@@ -127,23 +128,17 @@ class ReadFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._fd = open_file(path, os.O_RDONLY)
         self._map = memoryview(b"")
         self.inode = os.fstat(self._fd).st_ino
         self._refresh()
 
     def close(self) -> None:
         """Also lets go of the lock, where it was taken."""
-        if self._fd >= 0:
+        if is_open(self._fd):
             fcntl.flock(self._fd, fcntl.LOCK_UN)  # maps hold copies of it
-            os.close(self._fd)
-            self._fd = -1
-
-    def forget(self) -> None:
-        """In the child of a fork: a lock that was taken is the parent's."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+            close_file(self._fd)
+        self._fd = -1
 
     def try_lock(self) -> bool:
         """Whether its process has ended; from then on the lock is ours."""
@@ -211,17 +206,17 @@ def _locked_file(folder: Path) -> tuple[Path, int]:
     for _ in range(20):
         name = f"{os.getpid()}-{secrets.token_hex(6)}"
         unnamed, path = folder / (name + UNNAMED), folder / (name + SUFFIX)
-        fd = os.open(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        fd = open_file(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _allocate(fd, 0, PAGE_BYTES)
             _write_identity(fd)
             unnamed.rename(path)
         except (BlockingIOError, FileNotFoundError):  # somebody tidied up just then
-            os.close(fd)
+            close_file(fd)
             continue
         except BaseException:
-            os.close(fd)
+            close_file(fd)
             with contextlib.suppress(OSError):
                 unnamed.unlink()
             raise

@@ -34,12 +34,13 @@ Key = tuple[str, Labels]
 class _Total:
     """What all recorders together recorded of one operation."""
 
-    __slots__ = ("_distribution", "buckets", "errors", "labels", "ok", "start_unix_ns", "sum_ns")
+    __slots__ = ("_distribution", "buckets", "copied", "errors", "labels", "ok", "start_unix_ns", "sum_ns")
 
     def __init__(self, labels: Labels, start_unix_ns: int) -> None:
         self.labels = labels
         self.start_unix_ns = start_unix_ns
         self.ok = self.errors = self.sum_ns = 0
+        self.copied = 0  # executions that ``copy_to`` has kept
         self.buckets: dict[int, int] = {}
         self._distribution: Distribution | None = None
 
@@ -114,6 +115,10 @@ class OperationSeries:
     def copy_to(self, memory: OperationMemory) -> None:
         """Keep every total where it survives this process."""
         for (name, _), total in self._totals.items():
+            count = total.ok + total.errors
+            if count == total.copied:
+                continue
+            total.copied = count
             memory.copy(
                 name,
                 total.labels,

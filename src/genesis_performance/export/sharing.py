@@ -19,6 +19,7 @@ except ImportError:  # Windows: there is no folder, everything is on the heap
 from .blocks import GAUGE
 from .folded import NAME, DamagedError, Folded, load, save, set_aside
 from .limits import Complaints
+from .lockable import close_file, open_file
 from .mapped_file import UNNAMED, MappedFile, ReadFile, files
 from .place import make_own
 from .reading import Reader
@@ -105,14 +106,14 @@ class SharedFolder:
         if self._folded is not None and self._still_ours():
             return True
         self.resign()
-        fd = os.open(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_file(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
+            close_file(fd)
             return False
         except BaseException:
-            os.close(fd)
+            close_file(fd)
             raise
         self._lock_fd = fd
         try:
@@ -131,7 +132,7 @@ class SharedFolder:
         if fd >= 0:
             with contextlib.suppress(OSError):
                 os.pwrite(fd, bytes(8), _PID * 8)
-            os.close(fd)
+            close_file(fd)
         for seen in self._seen.values():
             seen.file.close()
         self._seen.clear()
@@ -139,11 +140,7 @@ class SharedFolder:
         self._merged_dead = []
 
     def after_fork_in_child(self) -> None:
-        """The lock and the files are the parent's; only this process's copies are closed."""
-        if self._lock_fd >= 0:
-            os.close(self._lock_fd)
-        for seen in self._seen.values():
-            seen.file.forget()
+        """The lock and the files are the parent's; ``lockable`` has closed this process's copies."""
         self._fresh()
 
     # ---- what the writer tells the others

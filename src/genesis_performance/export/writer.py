@@ -58,6 +58,7 @@ class Writer:
         self._left: set[tuple[str, Labels]] | None = None  # not delivered since the time below
         self._left_since_ns = 0
         self._left_dead: frozenset[str] = frozenset()
+        self._is_unsaved = False
         self._used = 0
         self._highest: dict[SeriesKey, float] = {}
 
@@ -221,13 +222,13 @@ class Writer:
             if key.kind == COUNTER:  # sums of floats depend on their order; a counter must not fall by that
                 highest = max(known.total.total, self._highest.get(key, known.total.total))
                 known.total.total = self._highest[key] = highest
-        if news:
+        if news or self._is_unsaved:
 
             def keep() -> bool:
                 self.shared.keep()
                 return True
 
-            self._quietly(keep)
+            self._is_unsaved = not self._quietly(keep)
         return admitted
 
     def _new(self, key: SeriesKey) -> SeriesKey:

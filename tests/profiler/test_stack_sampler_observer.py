@@ -80,6 +80,10 @@ def computing() -> Iterator[None]:
     yield
 
 
+def inner_batch() -> Iterator[None]:
+    yield
+
+
 def elsewhere() -> Iterator[None]:
     yield
 
@@ -195,6 +199,41 @@ def test_a_thread_that_came_back_to_where_it_waits_is_not_charged_there() -> Non
         sampled.cpu[worker.clock] = 1_500_000
         sampled.take({worker.ident: busy})
     assert sampled.by_function("cpu") == {"elsewhere": 0, "computing": 1_500_000}
+
+
+def test_what_was_used_unseen_is_charged_where_the_thread_is_next_seen_computing() -> None:
+    sampled = Sampled()
+    with parked(outer) as worker:
+        waiting, busy, batch = leaf_of(elsewhere()), leaf_of(computing()), leaf_of(inner_batch())
+        sampled.cpu[worker.clock] = 0
+        for leaf, used_ns in (
+            *[(waiting, 0)] * 2,
+            *[(waiting, 1_000_000)] * 9,  # it computes for a tenth of the time, and is seen to once
+            (busy, 1_000_000),
+            *[(batch, 10_000_000)] * 2,
+        ):
+            sampled.cpu[worker.clock] += used_ns
+            sampled.take({worker.ident: leaf})
+    assert sampled.by_function("cpu") == {
+        "elsewhere": 0,
+        "computing": 10_000_000,
+        "inner_batch": 20_000_000,
+    }
+
+
+def test_a_place_where_a_thread_was_kept_from_a_processor_is_no_place_to_wait() -> None:
+    sampled = Sampled()
+    with parked(outer) as worker:
+        busy = leaf_of(computing())
+        sampled.cpu[worker.clock] = 0
+        for used_ns in (0, 0, 10_000_000):  # it did not run, and then it did
+            sampled.cpu[worker.clock] += used_ns
+            sampled.take({worker.ident: busy})
+        other = leaf_of(elsewhere())
+        for leaf, used_ns in ((other, 10_000_000), (busy, 2_000_000)):
+            sampled.cpu[worker.clock] += used_ns
+            sampled.take({worker.ident: leaf})
+    assert sampled.by_function("cpu") == {"computing": 12_000_000, "elsewhere": 10_000_000}
 
 
 def test_cpu_of_a_thread_never_seen_computing_stays_where_it_was_seen() -> None:

@@ -112,11 +112,21 @@ class Observer:
                 if used_ns * 20 > elapsed_ns:
                     busy += 1
                 # A thread that came back to where it waits has computed elsewhere.
-                computing = used_ns * 2 > elapsed_ns or (leaf.f_code, leaf.f_lasti) not in self._idle_places
+                waits_at = (leaf.f_code, leaf.f_lasti)
+                if used_ns * 2 > elapsed_ns:
+                    self._idle_places.discard(waits_at)  # it was only kept from a processor there
+                else:
+                    computing = waits_at not in self._idle_places
             elif last_ns is not None and not seen.waits and len(self._idle_places) < MAX_IDLE_PLACES:
                 # It did not run since the last sample: where it is, threads wait.
                 self._idle_places.add((leaf.f_code, leaf.f_lasti))
             seen.waits = not computing and last_ns is not None
+            if computing:
+                # With it what it used unseen, between two samples that found it waiting: else a thread that
+                # computes for a tenth of the time would be charged a tenth of that, beside its busy times.
+                placed_ns, seen.unplaced_ns = used_ns + seen.unplaced_ns, 0
+            else:
+                seen.unplaced_ns += used_ns
             if in_asyncio:
                 if seen.handle is not None or ident in self._held:
                     self._watch_loop(ident, seen, now_ns, due_ns, used_ns)
@@ -128,7 +138,7 @@ class Observer:
             if computing:
                 # By what its clock says and not by moments: a process that shares its cores with others is
                 # seen for longer where it does without the GIL, and has not computed more there.
-                row[1] += used_ns
+                row[1] += placed_ns
             row[2] += weight_ns
             row[3] += used_ns
         self.busy_threads = busy

@@ -51,6 +51,7 @@ class ThreadSeen:
         "place",
         "row",
         "thread",
+        "unplaced_ns",
         "waits",
     )
 
@@ -67,6 +68,7 @@ class ThreadSeen:
                 self.cpu_ns = read(self.clock)
             except OSError:
                 self.clock = None
+        self.unplaced_ns = 0  # of it, what no place has been charged for yet
         self.place: Place = (0, self.name, "")
         self.row: Row | None = None  # None until its stack was walked
         self.waits = False  # and the place where it does is known

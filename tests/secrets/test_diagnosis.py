@@ -25,7 +25,7 @@ NAME = SecretName("p", "db", "3", "europe-west3")
     [
         (
             CloudNotFoundError("x"),
-            "no secret 'db' with a version '3'",
+            "no secret 'db' in project 'p', or it has no version '3'",
             "gcloud secrets create db --project=p",
         ),
         (
@@ -39,7 +39,24 @@ NAME = SecretName("p", "db", "3", "europe-west3")
             "API is not enabled in project 'p'",
             "gcloud services enable",
         ),
+        (
+            CloudNotFoundError("Secret Version [projects/1/secrets/db/versions/3] not found."),
+            "secret 'db' exists in project 'p', but it has no version '3'",
+            "gcloud secrets versions list db",
+        ),
         (CloudPreconditionError("x"), "'3' is disabled or destroyed", "versions enable VERSION --secret=db"),
+        (
+            CloudPreconditionError("Secret Version [projects/1/secrets/db/versions/3] is in DISABLED state."),
+            "version '3' is disabled",
+            "gcloud secrets versions enable 3 --secret=db",
+        ),
+        (
+            CloudPreconditionError(
+                "Secret Version [projects/1/secrets/db/versions/3] is in DESTROYED state."
+            ),
+            "version '3' is destroyed, and can not be brought back",
+            "gcloud secrets versions add db",
+        ),
         (CloudQuotaError("x"), "quota", "SECRET_CACHE_TTL"),
         (CloudDeadlineError("x"), "in time", "timeout_s"),
         (CloudUnavailableError("no route"), "no route", "network"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,6 +17,8 @@ from ..errors import (
     GenesisPerformanceError,
 )
 from .names import SecretName
+
+_NUMBER = re.compile(r"/versions/([0-9]+)\] is in")
 
 
 class Words(NamedTuple):
@@ -46,8 +49,9 @@ BY_ERROR: tuple[tuple[type[CloudError], Words], ...] = (
     (
         CloudNotFoundError,
         Words(
-            "there is no secret {secret!r} with a version {version!r} in project {project!r}",
-            "gcloud secrets list {where}; or gcloud secrets create {secret} {where} --data-file=FILE",
+            "there is no secret {secret!r} in project {project!r}, or it has no version {version!r}",
+            "gcloud secrets list {where}; then gcloud secrets create {secret} {where} --data-file=FILE, or "
+            "gcloud secrets versions add {secret} {where} --data-file=FILE",
         ),
     ),
     (
@@ -117,11 +121,12 @@ def readable(name: SecretName, version: str, latency_ms: float) -> Diagnosis:
 def explained(name: SecretName, error: GenesisPerformanceError) -> Diagnosis:
     """The diagnosis of an error that reading ``name`` raised."""
     words = _words(error)
+    number = _NUMBER.search(str(error))  # the one that "latest" or an alias stands for
     fields = {
         "secret": name.secret,
         "version": name.version,
         "project": name.project,
-        "number": name.version if name.version.isdigit() else "VERSION",
+        "number": number[1] if number else "VERSION",
         "where": f"--project={name.project}" + (f" --location={name.location}" if name.location else ""),
         "error": error,
     }

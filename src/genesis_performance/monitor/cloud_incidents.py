@@ -20,6 +20,7 @@ from ..errors import GenesisPerformanceError
 from ..export.catalog import OPERATION
 from ..export.limits import Complaints
 from ..model.alert import IncidentState, PerformanceAlert, PerformanceIncident
+from .kinds import worse
 from .measurement import measure
 from .policy import ALERT_LABEL, MANAGED_BY
 from .records import MonitorRecords
@@ -125,7 +126,8 @@ class CloudIncidents:
         if is_open:
             value = values.get(incident.operation, math.nan)
             if not math.isnan(value):
-                worst = value if math.isnan(incident.worst_value) else max(value, incident.worst_value)
+                known_worst = incident.worst_value
+                worst = value if math.isnan(known_worst) else worse(alert, value, known_worst)
                 incident = dataclasses.replace(incident, current_value=value, worst_value=worst)
         elif incident.is_open:
             at_ns = _time_ns(found.get("closeTime")) or self._unix_ns()

@@ -12,7 +12,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 
 from ..model.alert import Comparison, IncidentState, PerformanceAlert, PerformanceIncident
-from .kinds import ABSENCE, quantity, violates, windows_s
+from .kinds import ABSENCE, quantity, violates, windows_s, worse
 from .policy import auto_close_s, duration_text
 from .verdicts import Verdicts
 
@@ -93,7 +93,7 @@ class Evaluation:
             made = _opened(alert, key[1], value, now_ns)
             self.open[key] = made
             return made
-        worst = _worse(alert, value, incident.worst_value)
+        worst = worse(alert, value, incident.worst_value)
         if value == incident.current_value and worst == incident.worst_value:
             return None
         self.open[key] = dataclasses.replace(incident, current_value=value, worst_value=worst)
@@ -182,7 +182,3 @@ def _is_clearly_fine(alert: PerformanceAlert, value: float) -> bool:
     if alert.comparison is Comparison.LESS:
         return value >= alert.threshold / CLEARLY_RATIO
     return value <= CLEARLY_RATIO * alert.threshold
-
-
-def _worse(alert: PerformanceAlert, one: float, other: float) -> float:
-    return min(one, other) if alert.comparison is Comparison.LESS else max(one, other)

@@ -94,3 +94,8 @@ def violates(alert: PerformanceAlert, value: float) -> bool:
     if alert.condition == ABSENCE:  # silent for exactly so long is silent for so long
         return value >= alert.threshold
     return value < alert.threshold if alert.comparison is Comparison.LESS else value > alert.threshold
+
+
+def worse(alert: PerformanceAlert, one: float, other: float) -> float:
+    """Of two values the one further beyond the threshold."""
+    return min(one, other) if alert.comparison is Comparison.LESS else max(one, other)

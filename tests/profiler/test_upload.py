@@ -261,7 +261,7 @@ def test_without_a_project_nothing_is_sent_and_the_log_says_so_once(monkeypatch,
     config.reset()
     with caplog.at_level(logging.WARNING):
         assert upload(report(), SERVICE) == upload(report(), SERVICE) == []
-    (said,) = [one.message for one in caplog.records if "profiler.cloud_profiler is set" in one.message]
+    (said,) = [one.message for one in caplog.records if "no project to upload" in one.message]
     assert said.endswith("profiles stay local; set GOOGLE_CLOUD_PROJECT")
 
 

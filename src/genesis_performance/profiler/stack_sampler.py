@@ -4,7 +4,8 @@ What the figures mean:
 
 * ``samples``: how often the stack was seen.
 * ``cpu``: CPU time of the thread, by its own clock, shared out among the places where the thread was seen
-  computing. A thread that returns to the place where it waits (a queue, a selector) is not charged there.
+  computing. A thread that returns to the place where it waits (a queue, a selector) is not charged there;
+  what it used is charged where it is next seen computing.
 * ``wall``: time that passed, also for threads that wait. A task that waits has it under its own coroutines;
   the loop's own waiting is then left out, or it would count twice.
 

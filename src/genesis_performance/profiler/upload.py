@@ -208,8 +208,7 @@ def _say_local() -> None:
     import logging  # not at the top: a session that is not uploaded does not pay for it
 
     logging.getLogger(__name__).warning(
-        "profiler.cloud_profiler is set and there is no project: profiles stay local; "
-        "set GOOGLE_CLOUD_PROJECT"
+        "there is no project to upload profiles to: profiles stay local; set GOOGLE_CLOUD_PROJECT"
     )
 
 

@@ -98,6 +98,7 @@ def test_a_handler_that_sleeps_instead_of_awaiting_is_found() -> None:
     assert block.line == handler.__code__.co_firstlineno + 2
 
 
+@pytest.mark.slow  # it needs a processor of its own for a third of a second
 def test_one_call_that_keeps_the_gil_is_found_although_it_is_seen_once() -> None:
     async def handler() -> None:
         sum(range(30_000_000))

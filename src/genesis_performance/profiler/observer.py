@@ -155,7 +155,8 @@ class Observer:
                     row[2] += weight_ns
 
     def finish(self) -> None:
-        """Tell of the callbacks that event loops are still in."""
+        """Tell of the callbacks that event loops are still in, and let go of the host's tasks."""
+        self.tasks.forget()
         for held in self._held.values():
             self._block_ended(held)
 
@@ -190,13 +191,18 @@ class Observer:
         """Count those that wait; threads of their loops."""
         table = self.table
         loop_threads: set[int | None] = set()
-        for name, walked, share, loop_thread in self.tasks.take():
-            loop_threads.add(loop_thread)
-            row = table.row((table.number(walked.raw), table.name(name), walked.operation))
+        for waiting in self.tasks.take():
+            loop_threads.add(waiting.loop_thread)
+            row = waiting.row
+            if row is None:
+                walked = waiting.walked
+                row = waiting.row = table.row(
+                    (table.number(walked.raw), table.name(waiting.name), walked.operation)
+                )
+                if walked.cut:
+                    table.lost[CUT] += walked.cut
             row[0] += 1
-            row[2] += int(weight_ns * share)
-            if walked.cut:
-                table.lost[CUT] += walked.cut
+            row[2] += int(weight_ns * waiting.share)
         return loop_threads
 
     def _forget(self, frames: dict[int, FrameType]) -> None:

@@ -11,13 +11,15 @@ import random
 import re
 import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .stack_walk import Walked, walk_coroutine
 from .thread_clocks import MAX_NAME_LENGTH
 
 if TYPE_CHECKING:
     import asyncio
+
+    from .stack_table import Row
 
 MOST_A_SAMPLE = 16
 """Tasks looked at in one sample: more cost more than the stacks of all threads."""
@@ -26,13 +28,18 @@ UNNAMED = "tasks"
 _NUMBERED = re.compile(r"Task-\d+")
 
 
-class Waiting(NamedTuple):
-    """One task that waits."""
+class Waiting:
+    """One task that waits, for as long as it waits for the same."""
 
-    name: str
-    walked: Walked
-    share: float  # tasks that it stands for
-    loop_thread: int | None
+    __slots__ = ("loop_thread", "name", "row", "share", "waiter", "walked")
+
+    def __init__(self, name: str, walked: Walked, waiter: object, loop_thread: int | None) -> None:
+        self.name = name
+        self.walked = walked
+        self.waiter = waiter  # the future; None where the task waits for its turn
+        self.loop_thread = loop_thread
+        self.share = 1.0  # tasks that it stands for
+        self.row: Row | None = None  # where it is counted
 
 
 class WaitingTasks:
@@ -45,6 +52,7 @@ class WaitingTasks:
     def __init__(self, *, most: int = MOST_A_SAMPLE, uniform: Callable[[], float] = random.random) -> None:
         self._most = most
         self._uniform = uniform
+        self._known: dict[Any, Waiting] = {}
         self.passed_over = 0  # tasks that a sample did not look at; others stood for them
         self.unreadable = False
 
@@ -61,11 +69,26 @@ class WaitingTasks:
             start = self._uniform() * share
             references = [references[min(int(start + step * share), count - 1)] for step in range(self._most)]
             self.passed_over += count - self._most
+        known = self._known
+        if len(known) > 2 * count + self._most:
+            known.clear()
         for reference in references:
             task = reference() if callable(reference) else reference
-            waiting = _waiting(task, share) if task is not None else None
-            if waiting is not None:
-                yield waiting
+            if task is None:
+                continue
+            waiting = known.get(reference)
+            # The same future is still waited for: the task has not run since, and all is as it was.
+            if waiting is None or waiting.waiter is None or waiting.waiter is not task._fut_waiter:
+                waiting = _waiting(task)
+                if waiting is None:
+                    continue
+                known[reference] = waiting
+            waiting.share = share
+            yield waiting
+
+    def forget(self) -> None:
+        """Hold on to no task and future of the host."""
+        self._known.clear()
 
     def _references(self) -> list[Any]:
         """Weak references to all tasks, or tasks; copied in one step that no other thread can interrupt."""
@@ -86,7 +109,7 @@ class WaitingTasks:
         return found
 
 
-def _waiting(task: asyncio.Task[Any], share: float) -> Waiting | None:
+def _waiting(task: asyncio.Task[Any]) -> Waiting | None:
     try:
         if task.done():
             return None
@@ -95,7 +118,8 @@ def _waiting(task: asyncio.Task[Any], share: float) -> Waiting | None:
             return None
         name = task.get_name()
         loop_thread = getattr(task.get_loop(), "_thread_id", None)
+        waiter = getattr(task, "_fut_waiter", None)
     except Exception:  # noqa: BLE001 - a task class of the host's own may raise anything
         return None
     name = UNNAMED if _NUMBERED.fullmatch(name) else name[:MAX_NAME_LENGTH]
-    return Waiting(name, walked, share, loop_thread)
+    return Waiting(name, walked, waiter, loop_thread)

@@ -15,7 +15,7 @@ from ..model.operation import OVERFLOW_NAME
 from ..model.series import Distribution, Point, Series
 
 STEPS = (1, 4, 16)
-"""Of how many buckets one is made; we export 16 a decade and so does the last step leave one."""
+"""Of how many buckets one is made; operations have 8 an octave: the last step leaves one in two."""
 
 NAMED = 5
 """Operations that the log names."""

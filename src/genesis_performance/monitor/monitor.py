@@ -193,11 +193,12 @@ class PerformanceMonitor(Alerting):
             self._records.close()
         return complete
 
-    def estimated_cost(self, *, instances: int = 1) -> OwnBill:
+    def estimated_cost(self, *, instances: int = 1, lifetime_s: float = 86_400.0) -> OwnBill:
         """What our metrics and policies cost a month in each sink, as they are now; nothing is sent.
 
         Args:
             instances: of the service, each sending what this one does.
+            lifetime_s: of a process: its histograms fill more buckets the longer it runs.
         """
         from .own_cost import PROCESS_LOAD, conditions_of, load_of, own_bill
 
@@ -206,7 +207,7 @@ class PerformanceMonitor(Alerting):
         series = pipeline.observe(pipeline.clock.unix_ns())
         operations = {dict(one.labels).get(OPERATION) for one in series} - {None}
         return own_bill(
-            load_of(series, will_fill=True) + PROCESS_LOAD,
+            load_of(series, lifetime_s=lifetime_s) + PROCESS_LOAD,
             instances=instances,
             interval_s=settings().monitoring.write_interval_s,
             conditions=conditions_of(watch.alerts, pipeline.destination.prefix),

@@ -2,11 +2,10 @@
 
 A sink is paid for by what it sends: ``cloud_monitoring`` by bytes, 8 for a number and 80 for a distribution;
 ``otlp`` to Google by samples, 1 for a number and 2 and one for each bucket that is not empty for a histogram.
-Cumulative histograms only gain buckets, so those that will still fill are estimated too (Chao1). A collector
-of one's own costs what its backend costs, which is not known here.
+Cumulative histograms only gain buckets, so those that will still fill are forecast too. A collector of one's
+own costs what its backend costs, which is not known here.
 
-Sources: https://cloud.google.com/stackdriver/pricing (prices with their dates: ``prices/monitoring.json``);
-A. Chao, "Nonparametric estimation of the number of classes in a population", Scand. J. Statist. 11 (1984).
+Source: https://cloud.google.com/stackdriver/pricing (prices with their dates: ``prices/monitoring.json``).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from ..model.alert import ApplyMode, PerformanceAlert
 from ..model.money import Money
 from ..model.series import Distribution, Series
 from ..prices import unit_price
+from .bucket_forecast import mean_filled
 from .policy import policy
 
 MONTH_S = 30 * 86_400
@@ -85,19 +85,22 @@ def assumed_load(*, operations: int, buckets: int, distributions: int = 0, numbe
     )
 
 
-def load_of(series: Iterable[Series], *, will_fill: bool = False) -> Load:
+def load_of(series: Iterable[Series], *, lifetime_s: float = 0.0) -> Load:
     """Of what is sent now.
 
     Args:
-        will_fill: with the buckets that are still empty and will probably not stay so.
+        lifetime_s: of the process: with the buckets that fill until then, on average. 0 takes them as they
+            are.
     """
     numbers = distributions = 0
     buckets = 0.0
     for one in series:
-        value = one.points[-1].value
+        point = one.points[-1]
+        value = point.value
         if isinstance(value, Distribution):
             distributions += 1
-            buckets += _will_be_filled(value) if will_fill else _filled(value)
+            age_s = (point.end_unix_ns - (point.start_unix_ns or point.end_unix_ns)) / 1e9
+            buckets += mean_filled(value.counts, lifetime_s / max(age_s, 1.0))
         else:
             numbers += 1
     return Load(numbers, distributions, buckets)
@@ -214,15 +217,3 @@ def monthly_usd(load: Load, sink: str, interval_s: float) -> float:
 
 def _cost(key: str, amount: float, *, free_tier: bool = True) -> Money:
     return unit_price(key).cost(Decimal(str(amount)), free_tier=free_tier)
-
-
-def _filled(value: Distribution) -> int:
-    return sum(1 for count in value.counts if count)
-
-
-def _will_be_filled(value: Distribution) -> float:
-    """Chao1: those seen once and twice tell how many were not seen yet."""
-    filled = _filled(value)
-    once = sum(1 for count in value.counts if count == 1)
-    twice = sum(1 for count in value.counts if count == 2)
-    return min(filled + once * (once - 1) / (2 * (twice + 1)), float(len(value.counts)))

@@ -134,7 +134,10 @@ def test_a_section_given_replaces_the_settings(make):
         "strategy": "ttl",
         "cache_size": 5,
         "cache_ttl_s": 7,
+        "bound_s": 7,
+        "check_interval_s": 7,
         "stale_if_error_s": 0.0,
+        "prefetch_groups": True,
         "background_optimization": False,
     }
 

@@ -15,6 +15,7 @@ def fresh_process_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / ".buffer"))
     registry._recorders.clear()
+    registry._memory = registry._adopt = None  # of a monitor that an earlier test left running
     config.reset()
     yield
     config.reset()

@@ -116,6 +116,20 @@ def test_ten_thousand_threads_leave_a_file_as_small_as_a_hundred(make: Make, rec
     assert executions(sink, "pay") == 1000
 
 
+def test_a_pipeline_that_is_dropped_unclosed_leaves_its_values_and_has_no_more_of_them(
+    make: Make, recorder: Recorder
+) -> None:
+    to = Destination(project=None, prefix="p", service="api", environment="test", sink="memory")
+    dropped = Pipeline(to, sink=MemorySink(), is_shared=True)
+    run(recorder, "pay", 3)
+    del dropped
+    gc.collect()
+    pipeline, sink = make()
+    run(recorder, "pay", 2)
+    assert pipeline.flush(5)
+    assert executions(sink, "pay") == 5
+
+
 def test_two_destinations_of_one_process_both_get_the_operations(make: Make, recorder: Recorder) -> None:
     first, to_first = make("one")
     second, to_second = make("two")

@@ -96,7 +96,9 @@ class Pipeline:
         self.complaints = Complaints(log, clock=self.clock.monotonic)
         self.budget = SeriesBudget(section.max_series)
         self.service = destination.service or DEFAULT_SERVICE
-        self.cells = Cells(self._new_region, self.complaints)
+        new_region = weakref.WeakMethod(self._new_region)  # the process holds the cells, not the pipeline
+        # Looked up at each call: the pipeline may be gone by then.
+        self.cells = Cells(lambda: (new_region() or Region)(), self.complaints)  # noqa: PLW0108
         self.buffer = MetricBuffer(
             service=self.service,
             environment=destination.environment,
@@ -154,6 +156,8 @@ class Pipeline:
         )
         if self.writer is not None:
             self._has_memory = use_memory(self._memory, self._staying.append)
+            # Who drops a monitor without closing it must not have operations counted here and elsewhere too.
+            weakref.finalize(self, _let_go, self._memory, self.cells).atexit = False
             self._keep_operations()
 
     def name_service(self, service: str) -> None:
@@ -191,10 +195,7 @@ class Pipeline:
         complete = self.exporter.close(timeout_s)
         if self._own is not None:
             complete = self._own.close(timeout_s) and complete
-        stop_using(self._memory)
-        made = self.cells.made
-        if isinstance(made, MappedFile):
-            made.close()
+        _let_go(self._memory, self.cells)
         if complete:
             self.writer.finish()
         self.writer.resign()
@@ -393,6 +394,13 @@ class Pipeline:
             made.close()
         shared.after_fork_in_child()
         self.budget.used = self.buffer.started
+
+
+def _let_go(memory: OperationMemory, cells: Cells) -> None:
+    """Have nothing more recorded here: from now on the file is that of a process that ended."""
+    stop_using(memory)
+    if isinstance(cells.made, MappedFile):
+        cells.made.close()
 
 
 _SINK_NAMES = {"CloudMonitoringSink": "cloud_monitoring", "MemorySink": "memory", "NoSink": "none"}

@@ -95,9 +95,8 @@ class Execution:
         else:
             at = cell.here
             below = self.parent = self._below = at.top
-            serial = tracking.serial
-            if serial:
-                self.serial = serial
+            if tracking.further:
+                self.serial = tracking.serial
                 around = current.get()
                 if around is not None and (below is None or below.serial < around.serial):
                     self.parent = around if around._begin_ns is not None else current_execution()
@@ -166,6 +165,7 @@ class Execution:
         self._rare = Rare()
         self.parent = current_execution()
         self.serial = tracking.next_serial()
+        tracking.further[id(self)] = None
         token = current.set(self)
         if tracking.on and frame is not None:
             self._enter_frame(frame)
@@ -185,6 +185,7 @@ class Execution:
         if suspendable or tracking.greenlets:
             self.parent = current_execution()
             self.serial = tracking.next_serial()
+            tracking.further[id(self)] = None
             self._rare = Rare()
             self._rare.token = current.set(self)
         else:
@@ -229,6 +230,7 @@ class Execution:
             return
         if self._begin_ns is None:  # left twice, or without having been entered
             return
+        tracking.further.pop(id(self), None)
         duration_ns = now_ns - self._begin_ns
         cell = self._cell
         recorder = cell.recorder

@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 on = False
 """Whether executions enter their frames."""
 
+further: dict[int, None] = {}
+"""Executions that can be suspended and run, by id, and an entry of 0 while somebody tracks.
+
+Such are in their context: as long as there is none, nobody looks further than at the stack of their thread.
+"""
+
 serial = 0
-"""Of the last execution that could be suspended; such are in their context, which must be asked too.
+"""Of the last execution that could be suspended.
 
 One on a thread's stack keeps the number that it found, and so is later than what has a lower one.
 """
@@ -90,8 +96,11 @@ def thread_operation(thread_id: int) -> str:
 
 
 def _switch(value: bool) -> None:
-    global on, serial  # noqa: PLW0603
+    global on  # noqa: PLW0603
     on = value
-    serial = serial or 1  # as long as it is 0 nobody looks whether it is on
+    if value:
+        further[0] = None
+    else:
+        further.pop(0, None)
     if _core is not None:
         _core.set_tracking(value)

@@ -119,9 +119,11 @@ def test_the_session_is_written_however_the_program_ends(
 
 
 def test_modules_beside_the_script_do_not_stand_for_those_that_write_the_session(tmp_path: Path) -> None:
+    beside = tmp_path / "beside"
+    beside.mkdir()
     for name in ("gzip", "html", "statistics"):
-        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not for you')")
-    done = profiled("-o", "s.json.gz", script(tmp_path, "print(1)"), cwd=tmp_path)
+        (beside / f"{name}.py").write_text("raise RuntimeError('not for you')")
+    done = profiled("-o", "s.json.gz", f"beside/{script(beside, 'print(1)')}", cwd=tmp_path)
     assert "not for you" not in done.stderr
     assert session(tmp_path / "s.json.gz").duration_s > 0
 

@@ -63,7 +63,7 @@ def command(
     context: click.Context, /, project: str | None, only_cost: bool, as_json: bool, **service: int | None
 ) -> None:
     if only_cost:
-        from .own_cost import print_own_cost
+        from ._own_cost import print_own_cost
 
         print_own_cost(as_json=as_json, **service)
         return

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..config import settings
-from .monitor_incidents import incidents
-from .monitor_output import (
+from ._monitor_incidents import incidents
+from ._monitor_output import (
     JSON,
     PREFIX,
     PROJECT,

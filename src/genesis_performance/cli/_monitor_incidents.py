@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..errors import InvalidInputError, UnknownNameError
-from .monitor_output import (
+from ._monitor_output import (
     JSON,
     PROJECT,
     STORE,

@@ -9,7 +9,7 @@ import click
 
 from ..config import settings
 from ..model.money import Money
-from .monitor_output import as_json_text, asked, records
+from ._monitor_output import as_json_text, asked, records
 
 if TYPE_CHECKING:
     from ..monitor.own_cost import OwnBill

@@ -173,7 +173,7 @@ class Runtime:
         if "monitor" in made:
             self.monitor.close(timeout_s)
         if "profiler" in made:
-            self.profiler.close()  # and kept: what it recorded lives as long as it does, and others may read it
+            self.profiler.close()  # and kept: what it recorded lives as long as it does
         for name in ("secrets", "optimizer", "cost", "regression", "benchmarks", "store"):
             close = getattr(made.pop(name, None), "close", None)
             if close is not None:

@@ -22,8 +22,8 @@ class ProfilerConfig(Section, frozen=True, kw_only=True):
             as much as reading the wall clock.
         stack_rate_hz: stack samples a second during a session; 0 takes none. Fewer are taken where they would
             cost more than the budget below.
-        fidelity: ``"high"`` shortens the interpreter's switch interval to 0.2 ms or less for the time of a session,
-            without which samples fall on the places that release the GIL; ``"standard"`` leaves it alone.
+        fidelity: ``"high"`` shortens the interpreter's switch interval to 0.2 ms or less while a session
+            runs, without which samples fall on the places that release the GIL; ``"standard"`` leaves it.
         overhead_budget_percent: CPU that the sampler itself may use, in percent of one core.
         trace_allocations: record which lines allocate (tracemalloc) during a session. It slows the process.
         blocked_loop_threshold_ms: an event loop held longer by one callback is a finding.

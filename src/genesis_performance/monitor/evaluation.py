@@ -16,7 +16,7 @@ from .kinds import ABSENCE, quantity, violates, windows_s, worse
 from .policy import auto_close_s, duration_text
 from .verdicts import Verdicts
 
-CLEARLY_RATIO = 0.7
+CLEARLY_RATIO = 0.75
 """Below this share of the threshold (above its inverse, for a lower limit) an incident closes at once."""
 
 MAX_TIMELINE = 50

@@ -337,6 +337,19 @@ def test_a_gap_in_the_traffic_keeps_the_incident(watched: Watched, operations: O
     assert watched.told.events == ["opened"]
 
 
+def test_the_last_executions_before_a_gap_close_nothing(watched: Watched, operations: Operations) -> None:
+    for _ in range(6):
+        operations.run("pay", 900, times=10)
+        watched.look()
+    operations.run("pay", 100, times=3)  # fine by chance, and then nobody calls
+    watched.look()
+    for _ in range(10):
+        assert len(watched.look()) == 1
+    operations.run("pay", 900, times=10)
+    watched.look()
+    assert watched.told.events == ["opened"]
+
+
 def test_a_store_that_is_locked_is_caught_up_with(watched: Watched, operations: Operations) -> None:
     class Failing:
         """A store whose writes fail until it is mended."""

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..config import settings
+from ..export.catalog import OPERATION
 from ..export.process_series import ProcessSeries
 from ..model.alert import Comparison, IncidentState, PerformanceAlert, PerformanceIncident
-from ..model.series import Series
+from ..model.series import Distribution, Series
 from .channels.notification import CLOSED, OPENED, REOPENED, Notification
 from .channels.notifier import Notifier
 from .conditions import Readings
 from .evaluation import MAX_TIMELINE, Evaluation, Key
 from .incident_evidence import EvidenceCollector
+from .kinds import ERROR_RATE, RESPONSE_TIME
 from .pipeline import Pipeline
+from .policy import RECORDED_RESPONSE_TIME
 from .records import MonitorRecords, acknowledged
 
 TICK_S = 10.0
@@ -114,7 +117,7 @@ class Watch:
                 values = self._readings.values(alert)
                 self._evidence.seen(alert, values, now_ns)
                 before = dict(self._evaluation.open)
-                for incident in self._evaluation.step(alert, values, now_ns):
+                for incident in self._evaluation.step(alert, self._news(alert, values), now_ns):
                     self._changed(alert, incident, before, now_ns)
             return sorted(self._evaluation.open.values(), key=lambda one: (one.opened_unix_ns, one.id))
 
@@ -150,6 +153,22 @@ class Watch:
         self.look()
         if self._also is not None:
             self._also()
+
+    def _news(self, alert: PerformanceAlert, values: Mapping[str, float]) -> Mapping[str, float]:
+        """Without operations that are bad and did not run since the last look.
+
+        When traffic stops, the last executions of its window are few, and may look fine by chance.
+        """
+        bad = {operation for name, operation in self._evaluation.open if name == alert.name}
+        if alert.condition not in {RESPONSE_TIME, ERROR_RATE} or not bad & values.keys():
+            return values
+        ran = {
+            dict(labels).get(OPERATION)
+            for metric in (alert.metric_name, RECORDED_RESPONSE_TIME)
+            for labels, value in self._readings.history.increases(metric, TICK_S)
+            if (value.count if isinstance(value, Distribution) else value)
+        }
+        return {operation: value for operation, value in values.items() if operation not in bad - ran}
 
     def _changed(
         self,

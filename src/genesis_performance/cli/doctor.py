@@ -16,6 +16,12 @@ PROBE_TIMEOUT_S = 5.0
 
 ROLES = (
     ("send metrics", "roles/monitoring.metricWriter", "the running service"),
+    (
+        "send metrics with sink otlp",
+        "roles/telemetry.metricsWriter and roles/serviceusage.serviceUsageConsumer",
+        "the running service",
+    ),
+    ("tell a topic of incidents", "roles/pubsub.publisher", "the running service, on the topic"),
     ("read secrets", "roles/secretmanager.secretAccessor", "the running service, on each secret"),
     ("see incidents of Cloud Monitoring", "roles/monitoring.viewer", "the running service, with apply='api'"),
     ("upload profiles", "roles/cloudprofiler.agent", "the running service, with profiler.cloud_profiler"),
@@ -85,7 +91,7 @@ def command(
         click.echo("\nIAM roles")
         for feature, role, identity in ROLES:
             click.echo(f"  {feature:<34}{role:<58}{identity}")
-    context.exit(1 if any(one.ok is False for one in checks) else 0)
+    context.exit(1 if any(one.ok is False for one in (*checks, *exported)) else 0)
 
 
 def _say(one: Check) -> None:
@@ -181,21 +187,21 @@ def _store() -> Check:
 
 
 def _exported(project: str | None) -> Iterator[Check]:
+    """What leaves this machine; what does not, and why."""
     try:
-        section = settings().monitoring
+        current = settings()
     except GenesisPerformanceError:
         return
+    section = current.monitoring
     place = _found_project(project)
-    sends = section.sink == "cloud_monitoring" or (section.sink == "auto" and place is not None)
-    where = f"custom.googleapis.com/{section.metric_prefix}/… every {section.write_interval_s:g} s"
-    yield Check(
-        "metrics",
-        sends or None,
-        f"to Cloud Monitoring, {where}" if sends else f"nowhere (monitoring.sink is {section.sink})",
-    )
-    if sends:
+    where, why = _destination(place)
+    yield Check("metrics", True if where else None, where or f"nowhere: {why}")
+    if where:
         yield Check("names, labels", True, "ids, e-mail addresses, tokens and query strings are redacted")
         yield Check("series", True, f"at most {section.max_series} a process, the rest as __other__")
+        if section.max_monthly_cost:
+            text = f"at most {section.max_monthly_cost:g} USD a month for each process that sends"
+            yield Check("cost", True, f"{text}, the operations that run least are left out beyond it")
     mode = section.apply_alerts or ("api" if place else "local")
     alerts = {
         "api": "policies are made in Cloud Monitoring",
@@ -203,4 +209,46 @@ def _exported(project: str | None) -> Iterator[Check]:
         "local": "evaluated here",
     }
     yield Check("alerts", True if mode == "api" else None, alerts[mode])
+    yield _attempt("incidents", _told)
+    uploads = current.profiler.cloud_profiler
+    yield Check(
+        "profiles",
+        True if uploads else None,
+        "uploaded to Cloud Profiler" if uploads else "nowhere: profiler.cloud_profiler is off",
+    )
     yield Check("the rest", None, "secret payloads, exception messages and query strings stay here")
+
+
+def _destination(project: str | None) -> tuple[str, str]:
+    """Where metrics go, or why they go nowhere."""
+    current = settings()
+    section = current.monitoring
+    every = f"every {section.write_interval_s:g} s"
+    own = current.otlp.metrics_endpoint or current.otlp.endpoint
+    if section.sink not in {"auto", "cloud_monitoring", "otlp"}:
+        return "", f"monitoring.sink is {section.sink}"
+    if section.sink == "otlp" and current.otlp.disabled:
+        return "", "otlp.disabled is set (OTEL_SDK_DISABLED)"
+    if project is None and not (section.sink == "otlp" and own):
+        return "", "there is no project"
+    if section.sink == "otlp":
+        return f"over OTLP to {_without_secrets(own) if own else 'telemetry.googleapis.com'} {every}", ""
+    return f"to Cloud Monitoring, custom.googleapis.com/{section.metric_prefix}/… {every}", ""
+
+
+def _told() -> Check:
+    """Whom our own channels tell of incidents."""
+    from ..monitor.channels import open_channels
+
+    names = [channel.name for channel in open_channels()]
+    if not names:
+        return Check("incidents", None, "nobody is told by us: no channel is set (notifications.*)")
+    return Check("incidents", True, f"told to {' and '.join(names)}, redacted")
+
+
+def _without_secrets(url: str) -> str:
+    """The host of a URL; what follows may hold a key."""
+    from urllib.parse import urlsplit
+
+    parts = urlsplit(url)
+    return parts.hostname or "an endpoint"

@@ -17,8 +17,10 @@ from hypothesis import strategies as st
 
 from genesis_performance import config
 from genesis_performance.errors import ConfigurationError
+from genesis_performance.export.sinks.memory import MemorySink
 from genesis_performance.gcp import call, close_all
 from genesis_performance.model.alert import IncidentState, PerformanceIncident
+from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.channels import (
     CLOSED,
     DIGEST,
@@ -33,7 +35,7 @@ from genesis_performance.monitor.channels.notification import as_json, as_slack,
 from genesis_performance.monitor.channels.signature import HEADER, sign, verify
 from genesis_performance.monitor.channels.webhook import Webhook, checked_url
 
-from .conftest import FakeClock
+from .conftest import FakeClock, Operations
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -521,3 +523,41 @@ def test_the_url_and_the_key_may_be_secrets(
     ((headers, body),) = receiver.requests
     assert verify(b"hmac-key-value", body, headers[HEADER], now_unix_s=time.time())
     assert "hmac-key-value" not in caplog.text
+
+
+def test_a_monitor_tells_its_webhook_when_an_incident_opens_and_closes(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, clock: FakeClock, operations: Operations
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__ENABLE_ALERTING", "false")
+    settings_of(monkeypatch, webhook_url=receiver.url)
+    with PerformanceMonitor(service_name="api", clock=clock, store="sqlite:///history.db") as monitor:
+        monitor.create_response_time_alert("api", 500, severity="CRITICAL")
+        operations.run("pay", 900, times=20)
+        assert len(monitor.check_performance_thresholds()) == 1
+        operations.run("pay", 10, times=5000)
+        clock.advance(70)
+        assert monitor.check_performance_thresholds() == []
+    assert [told["event"] for told in receiver.bodies()] == ["opened", "closed"]
+    assert receiver.bodies()[0]["severity"] == "CRITICAL"
+    assert receiver.bodies()[0]["incident"]["operations"][0]["count"] == 20
+    assert monitor.health()["notifications"] == {"delivered": 2}
+
+
+def test_a_receiver_that_hangs_delays_neither_evaluation_nor_export(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, operations: Operations
+) -> None:
+    sink = MemorySink()
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__ENABLE_ALERTING", "false")
+    with socket.create_server(("127.0.0.1", 0)) as server:  # accepts and never answers
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        settings_of(monkeypatch, webhook_url=url, timeout_s="30")
+        monitor = PerformanceMonitor(service_name="api", clock=clock, store="sqlite:///history.db", sink=sink)
+        monitor.create_response_time_alert("api", 500)
+        operations.run("pay", 900, times=20)
+        begin = time.monotonic()
+        assert len(monitor.check_performance_thresholds()) == 1
+        assert monitor.flush(5)
+        assert sink.value("operation/count", operation="pay", status="ok") == 20
+        assert monitor.close(0.5)
+        assert time.monotonic() - begin < 5
+    assert monitor.health()["notifications"].get("delivered", 0) == 0

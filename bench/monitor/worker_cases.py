@@ -1,0 +1,31 @@
+"""One worker of a container, ``python -m bench.monitor.worker_cases``: records, says so, waits for SIGTERM."""
+
+from __future__ import annotations
+
+import time
+
+from genesis_performance.export import flush_at_sigterm
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.operations import Recorder, register
+
+OPERATIONS, QUEUES, TIMES = 20, 30, 50
+
+
+def main() -> None:
+    flush_at_sigterm()
+    monitor = PerformanceMonitor(service_name="web")
+    recorder = Recorder()
+    register(recorder)
+    for _ in range(TIMES):
+        for number in range(OPERATIONS):
+            with recorder.operation(f"operation {number}"):
+                pass
+        for number in range(QUEUES):
+            monitor.record_performance_metric("wait_ms", 1.0, {"queue": f"q{number}"})
+            monitor.counter("orders", {"queue": f"q{number}"}).add()
+    print("recorded", flush=True)
+    time.sleep(120)
+
+
+if __name__ == "__main__":
+    main()

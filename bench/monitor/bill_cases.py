@@ -16,6 +16,7 @@ from collections.abc import Callable
 from bench.monitor import reading
 from bench.monitor.clocks import HandClock
 from bench.monitor.processes import PROJECT
+from genesis_performance import config
 from genesis_performance.emulator import running_emulator
 from genesis_performance.export.catalog import (
     CPU_UTILIZATION,
@@ -76,6 +77,7 @@ def main() -> None:
         os.environ["GENESIS_PERF_EMULATOR"] = emulator.grpc
         os.environ["GENESIS_PERF_EMULATOR_HTTP"] = emulator.http
         os.environ["GOOGLE_CLOUD_PROJECT"] = PROJECT
+        config.reset()
         monitor = PerformanceMonitor(PROJECT, service_name="bench", clock=clock)
         service.minute()
         clock.advance(60)

@@ -8,6 +8,7 @@ end this process sends what is left, and what the emulator holds is compared wit
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -20,6 +21,7 @@ from dataclasses import dataclass, field
 
 from bench.monitor import reading
 from bench.monitor.processes import control
+from genesis_performance import config
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.pipeline import Pipeline
 from genesis_performance.operations import Recorder, register
@@ -29,6 +31,13 @@ AT_ONCE = 6
 LIVES_S = 0.25
 SPACING_S = 6.0  # a series may be written every 5 s
 WRITE_EVERY_S = 0.03  # by itself a worker would not live to see its first export
+NEEDED = (
+    "psutil",
+    "genesis_performance.export.sharing",
+    "genesis_performance.export.writer",
+    "genesis_performance.export.otlp_target",
+    "genesis_performance.export.sinks.otlp",
+)
 WAYS = {  # byte written: metric, kind
     b"c": ("orders", "COUNTER"),
     b"d": ("waits", "DISTRIBUTION"),
@@ -117,6 +126,9 @@ def drive(kills: int, seed: int) -> dict[int, dict[bytes, int]]:
 
 def main() -> None:
     kills, seed = int(sys.argv[1]), int(sys.argv[2])
+    for needed in NEEDED:  # a worker that imports them first, records little before it dies
+        importlib.import_module(needed)
+    config.settings()
     acknowledged = drive(kills, seed)
     by_workers = sum(control("calls").values())  # nothing else has called yet
     time.sleep(SPACING_S)  # what is refused as too frequent is no matter of the kills

@@ -17,6 +17,7 @@ from bench.monitor.peers import ROOT
 from genesis_performance.emulator import SpawnedEmulator, spawn_emulator
 
 PROJECT = "bench"
+LIMIT_S = 900
 FOREIGN = ("GENESIS_", "GOOGLE_", "GCP_", "OTEL_", "SECRET_")
 MONITORING = "GENESIS_PERF__MONITORING__"
 
@@ -63,9 +64,14 @@ def answer(process: subprocess.Popen[str]) -> Any:
     """What a case found: the last line that it printed, which is JSON.
 
     Raises:
-        RuntimeError: it failed; its own words are on stderr.
+        RuntimeError: it failed, and its own words are on stderr, or took too long.
     """
-    out, _ = process.communicate()
+    try:
+        out, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise RuntimeError(f"{process.args} was not done after {LIMIT_S} s") from None
     if process.returncode != 0:
         raise RuntimeError(f"{process.args} ended with {process.returncode}")
     return json.loads(out.splitlines()[-1])

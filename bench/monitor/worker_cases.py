@@ -1,4 +1,4 @@
-"""One worker of a container, ``python -m bench.monitor.worker_cases``: records, says so, waits for SIGTERM."""
+"""One worker of a container, ``python -m bench.monitor.worker_cases``: records and waits for SIGTERM."""
 
 from __future__ import annotations
 

@@ -105,3 +105,10 @@ def test_config_show_without_changes_says_so(monkeypatch: pytest.MonkeyPatch) ->
         CliRunner().invoke(command, ["config", "show", "--changed"]).output
         == "every setting is the default\n"
     )
+
+
+def test_config_show_says_that_keys_are_set_and_not_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "api-key=hidden")
+    shown = CliRunner().invoke(command, ["config", "show", "--changed"]).output
+    assert "hidden" not in shown
+    assert "otlp.headers" in shown

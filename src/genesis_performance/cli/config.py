@@ -10,6 +10,9 @@ import msgspec
 from ..config import load
 from ..config.loading import SECTIONS
 
+KEPT_BACK = frozenset(("otlp.headers",))
+"""Settings that hold keys: that they are set is shown, what they are is not."""
+
 
 @click.group("config", help="Show and check the settings.")
 def command() -> None:
@@ -31,6 +34,8 @@ def show(as_json: bool, changed: bool) -> None:
             if changed and origin == "default":
                 continue
             value = msgspec.to_builtins(getattr(values, field.name))
+            if value and path in KEPT_BACK:
+                value = "(set, not shown)"
             rows.append({"setting": path, "value": value, "origin": origin})
     if as_json:
         click.echo(json.dumps({"schema_version": 1, "settings": rows}, indent=2))

@@ -403,7 +403,12 @@ def _let_go(memory: OperationMemory, cells: Cells) -> None:
         cells.made.close()
 
 
-_SINK_NAMES = {"CloudMonitoringSink": "cloud_monitoring", "MemorySink": "memory", "NoSink": "none"}
+_SINK_NAMES = {
+    "CloudMonitoringSink": "cloud_monitoring",
+    "OtlpSink": "otlp",
+    "MemorySink": "memory",
+    "NoSink": "none",
+}
 
 _lock = threading.RLock()
 _pipelines: weakref.WeakValueDictionary[Destination, Pipeline] = weakref.WeakValueDictionary()

@@ -10,7 +10,7 @@ import msgspec
 from ..config import load
 from ..config.loading import SECTIONS
 
-KEPT_BACK = frozenset(("otlp.headers",))
+KEPT_BACK = frozenset(("otlp.headers", "notifications.webhook_url"))
 """Settings that hold keys: that they are set is shown, what they are is not."""
 
 

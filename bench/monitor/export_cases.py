@@ -17,8 +17,9 @@ from typing import Any
 
 from bench.monitor import reading
 from bench.monitor.processes import PROJECT
+from bench.monitor.words import word
 
-METRICS = 20
+METRICS = tuple("abcdefghijklmnopqrst")  # no digits: ours takes them for ids
 SPACING_S = 6.0  # a series may be written every 5 s
 EXPORT_S = 120.0
 
@@ -27,7 +28,9 @@ Export = Callable[[], bool]
 
 
 def label_sets(series: int) -> list[dict[str, str]]:
-    return [{"route": f"/items/{number}", "region": f"r{number % 7}"} for number in range(series // METRICS)]
+    return [
+        {"route": f"/{word(number)}", "region": word(number % 7)} for number in range(series // len(METRICS))
+    ]
 
 
 def ours(series: int) -> tuple[Record, Export]:
@@ -35,9 +38,9 @@ def ours(series: int) -> tuple[Record, Export]:
 
     monitor = PerformanceMonitor(service_name="bench")
     counters, values = [], []
-    for metric in range(METRICS):
+    for number, metric in enumerate(METRICS):
         for labels in label_sets(series):
-            if metric % 2:
+            if number % 2:
                 values.append(monitor.distribution(f"bench_{metric}", labels, unit="ms"))
             else:
                 counters.append(monitor.counter(f"bench_{metric}", labels, unit="1"))
@@ -72,8 +75,8 @@ def sdk(exporter: Any, series: int) -> tuple[Record, Export]:
     )
     meter = MeterProvider([reader], resource=resource).get_meter("bench")
     counters, values = [], []
-    for metric in range(METRICS):
-        if metric % 2:
+    for number, metric in enumerate(METRICS):
+        if number % 2:
             values.append(meter.create_histogram(f"bench_{metric}", "ms"))
         else:
             counters.append(meter.create_counter(f"bench_{metric}", "1"))
@@ -118,8 +121,8 @@ def stored(sender: str) -> tuple[int, float]:
     """Series of ours in the emulator, and the sum of what they counted."""
     found = 0
     total = 0.0
-    for metric in range(METRICS):
-        kind = "histogram" if metric % 2 else "counter"
+    for number, metric in enumerate(METRICS):
+        kind = "histogram" if number % 2 else "counter"
         metric_type = {
             "otlp": f"prometheus.googleapis.com/{reading.OURS}.bench_{metric}/{kind}",
             "cloud_monitoring": f"custom.googleapis.com/{reading.OURS}/bench_{metric}",

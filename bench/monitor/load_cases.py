@@ -20,6 +20,7 @@ from pathlib import Path
 from bench.monitor import reading
 from bench.monitor.clocks import FastClock
 from bench.monitor.memory_cases import resident
+from bench.monitor.words import word
 from genesis_performance.monitor.handles import Distribution
 from genesis_performance.monitor.pipeline import Destination, Pipeline
 from genesis_performance.operations import Recorder, register
@@ -46,9 +47,9 @@ class Service:
         done = 0
         while not ends.wait(PAUSE_S):
             for _ in range(ROUND):
-                with self.recorder.operation(f"operation {chance.randrange(OPERATIONS)}"):
+                with self.recorder.operation(f"operation {word(chance.randrange(OPERATIONS))}"):
                     pass
-                labels = {"queue": f"q{chance.randrange(QUEUES)}"}
+                labels = {"queue": word(chance.randrange(QUEUES))}
                 self.pipeline.buffer.record("wait_ms", chance.lognormvariate(3, 1), labels)
                 self.bound.record(1.0)
             done += ROUND
@@ -62,7 +63,7 @@ class Service:
             try:
                 chance = random.Random(os.getpid())
                 for _ in range(100):
-                    labels = {"queue": f"q{chance.randrange(QUEUES)}"}
+                    labels = {"queue": word(chance.randrange(QUEUES))}
                     self.pipeline.buffer.record("wait_ms", chance.lognormvariate(3, 1), labels)
                 os._exit(0)
             finally:

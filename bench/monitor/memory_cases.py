@@ -25,6 +25,7 @@ def resident() -> int:
 def main() -> None:
     exports = int(sys.argv[1])
     before = resident()
+    from bench.monitor.words import word
     from genesis_performance import PerformanceMonitor, PerformanceProfiler
 
     profiler = PerformanceProfiler()
@@ -33,9 +34,9 @@ def main() -> None:
     joined = False
     for _ in range(exports):
         for number in range(SERIES):
-            with profiler.profile_context(f"operation {number}"):
+            with profiler.profile_context(f"operation {word(number)}"):
                 pass
-            monitor.record_performance_metric("wait_ms", 1.0 + number, {"queue": f"q{number}"})
+            monitor.record_performance_metric("wait_ms", 1.0 + number, {"queue": word(number)})
         complete = monitor.flush(30)
         if not joined:
             joined = True

@@ -22,6 +22,7 @@ from typing import Any
 from bench.monitor import reading
 from bench.monitor.memory_cases import resident
 from bench.monitor.processes import control
+from bench.monitor.words import word
 from genesis_performance.monitor import PerformanceMonitor
 
 THREADS = 2
@@ -39,7 +40,7 @@ class Load:
     def __init__(self, monitor: PerformanceMonitor, plan: dict[str, Any], seed: int) -> None:
         self.monitor = monitor
         self.chance = random.Random(seed)
-        self.labels = [{"queue": f"q{number}"} for number in range(plan["series"])]
+        self.labels = [{"queue": word(number)} for number in range(plan["series"])]
         self.counts = [0] * plan["series"]
         self.records = plan["records"] // THREADS
         self.lasts_s = sum(seconds for _, seconds in plan["phases"])
@@ -70,7 +71,7 @@ def main() -> None:
     sink = os.environ["GENESIS_PERF__MONITORING__SINK"]
     monitor = PerformanceMonitor(service_name="bench")
     for number in range(plan["series"]):  # the first record of a series is no usual one
-        monitor.record_performance_metric("wait_ms", 12.0, {"queue": f"q{number}"})
+        monitor.record_performance_metric("wait_ms", 12.0, {"queue": word(number)})
     monitor.flush(30)
     phase = [plan["phases"][0][0]]
     loads = [Load(monitor, plan, seed) for seed in range(THREADS)]
@@ -86,7 +87,7 @@ def main() -> None:
     control("faults", method="DELETE")
     complete = monitor.flush(60)
     expected = {
-        f"q{number}": 1 + sum(load.counts[number] for load in loads) for number in range(plan["series"])
+        word(number): 1 + sum(load.counts[number] for load in loads) for number in range(plan["series"])
     }
     name = reading.type_of(sink, "wait_ms", "DISTRIBUTION")
     arrived = {reading.label(key, "queue"): value for key, value in reading.newest(name).items()}

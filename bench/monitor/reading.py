@@ -33,7 +33,8 @@ def newest(metric_type: str, *, now_s: float | None = None) -> dict[Key, float]:
 
 
 def pages(metric_type: str, *, now_s: float | None = None) -> list[Any]:
-    """The series with their points, the newest first."""
+    """The series with their points, the newest first; none where the metric is not known."""
+    from genesis_performance.errors import CloudNotFoundError
     from genesis_performance.gcp import each
 
     now = int(time.time() if now_s is None else now_s)
@@ -46,7 +47,10 @@ def pages(metric_type: str, *, now_s: float | None = None) -> list[Any]:
         "filter": chosen,
         "interval": {"start_time": {"seconds": now - 4 * 3600}, "end_time": {"seconds": now + 200}},
     }
-    return list(each("metrics", "list_time_series", request, timeout_s=60.0))
+    try:
+        return list(each("metrics", "list_time_series", request, timeout_s=60.0))
+    except CloudNotFoundError:
+        return []
 
 
 def label(key: Key, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from bench.monitor.words import word
 from genesis_performance.export import flush_at_sigterm
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.operations import Recorder, register
@@ -18,11 +19,11 @@ def main() -> None:
     register(recorder)
     for _ in range(TIMES):
         for number in range(OPERATIONS):
-            with recorder.operation(f"operation {number}"):
+            with recorder.operation(f"operation {word(number)}"):
                 pass
         for number in range(QUEUES):
-            monitor.record_performance_metric("wait_ms", 1.0, {"queue": f"q{number}"})
-            monitor.counter("orders", {"queue": f"q{number}"}).add()
+            monitor.record_performance_metric("wait_ms", 1.0, {"queue": word(number)})
+            monitor.counter("orders", {"queue": word(number)}).add()
     print("recorded", flush=True)
     time.sleep(120)
 

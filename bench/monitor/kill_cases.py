@@ -145,7 +145,7 @@ def main() -> None:
     lost = doubled = 0.0
     for number, counts in acknowledged.items():
         more = {way: sent[way].get(f"w{number}x", 0) - count for way, count in counts.items()}
-        lost += -sum(min(value, 0) for value in more.values())
+        lost += sum(max(-value, 0) for value in more.values())
         # Each thread was at one record at most, which counts or does not.
         doubled += max(sum(max(value, 0) for value in more.values()) - THREADS, 0)
     total = sum(sum(counts.values()) for counts in acknowledged.values())

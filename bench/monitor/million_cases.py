@@ -102,7 +102,7 @@ def main() -> None:
         "p99_ns": {name: values[len(values) * 99 // 100] for name, values in taken.items() if values},
         "memory": memory,
         "recorded": sum(expected.values()),
-        "lost": -sum(min(value, 0) for value in off.values()),
+        "lost": sum(max(-value, 0) for value in off.values()),
         "doubled": sum(max(value, 0) for value in off.values()),
         "complete": complete,
         "deferred": monitor.health()["deferred_points"],

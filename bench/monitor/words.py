@@ -1,4 +1,4 @@
-"""Names without digits: ours takes a number in a name or a path for an id, and makes one series of them all."""
+"""Names without digits: ours takes numbers in a name or a path for ids, and makes one series of them all."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Processes killed while they record: ``python -m bench.monitor.kill_cases KILLS SEED``; prints JSON.
 
 This process forks workers, six at a time. Each records in two threads, four ways in turn, and writes a byte
-into a pipe after each call that returned. It is killed at a random moment of its first quarter of a second,
+into a pipe after each call that returned. It is killed at a random moment of its first 0.6 s,
 and its bytes are counted. The workers take turns at sending to the emulator, and die while they do. In the
 end this process sends what is left, and what the emulator holds is compared with the bytes, worker by worker.
 """
@@ -28,7 +28,7 @@ from genesis_performance.operations import Recorder, register
 
 THREADS = 2
 AT_ONCE = 6
-LIVES_S = 0.25
+LIVES_S = 0.6  # in a shorter life hardly one gets to send
 SPACING_S = 6.0  # a series may be written every 5 s
 WRITE_EVERY_S = 0.03  # by itself a worker would not live to see its first export
 NEEDED = (

@@ -43,7 +43,7 @@ def prepare() -> Peers:
     if stamp.exists() and stamp.read_text() == wanted:
         return peers
     note("making the peers' environment")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", FOLDER], check=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", str(FOLDER)], check=True)
     if reason := _install(*OURS, "--constraint", str(ROOT / "requirements.lock")):
         sys.exit(f"{', '.join(OURS)} do not install: {reason}")
     for pin in PINS.read_text().splitlines():
@@ -61,7 +61,7 @@ def note(text: str) -> None:
 
 def _install(*what: str) -> str:
     """The reason where it fails."""
-    command = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", *what]
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", *what]
     environment = os.environ | {
         "VIRTUAL_ENV": str(FOLDER),
         "UV_PYTHON_DOWNLOADS": "never",

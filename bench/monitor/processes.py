@@ -71,9 +71,9 @@ def answer(process: subprocess.Popen[str]) -> Any:
     except subprocess.TimeoutExpired:
         process.kill()
         process.communicate()
-        raise RuntimeError(f"{process.args} was not done after {LIMIT_S} s") from None
+        raise RuntimeError(f"{process.args!r} was not done after {LIMIT_S} s") from None
     if process.returncode != 0:
-        raise RuntimeError(f"{process.args} ended with {process.returncode}")
+        raise RuntimeError(f"{process.args!r} ended with {process.returncode}")
     return json.loads(out.splitlines()[-1])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from genesis_performance import gcp
@@ -144,6 +144,7 @@ def test_only_a_list_of_the_whole_project_shows_what_nobody_reads():
     ),
     versions=st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 4)), max_size=5),
 )
+@example(observed_s=86_400.0, ttl_s=0.0, secrets=[(0, 0, None), (0, 0, 4)], versions=[(0, 0, 1), (4, 0, 4)])
 def test_no_advice_saves_more_than_the_bill_or_less_than_a_cent(observed_s, ttl_s, secrets, versions):
     facts = AccessFacts(
         observed_s=observed_s,

@@ -60,9 +60,9 @@ def check(facts: AccessFacts) -> Iterator[OptimizationRecommendation]:
 def unused_versions(secret: KeptSecret, facts: AccessFacts) -> tuple[int, ...]:
     """Enabled ones older than all that were read, without the one before; none of a secret nobody read."""
     read = {
-        int(access.version)
+        int(access.version or 0)
         for access in facts.secrets
-        if access.parent == secret.resource and access.version is not None and access.version.isdigit()
+        if access.reads and access.parent == secret.resource and (access.version or "").isdigit()
     }
     older = [number for number in secret.enabled if read and number < min(read)]
     return tuple(older[1:])  # the newest first

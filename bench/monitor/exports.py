@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator
 from typing import Any
 
-from bench.monitor.peers import Peers, note
 from bench.monitor.processes import answer, measured, started, surroundings, temporary
+from bench.peers import Peers, note
 from bench.row import Row, at_most, printed
 from genesis_performance.emulator import spawn_emulator
 

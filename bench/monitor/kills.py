@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.monitor.peers import note
 from bench.monitor.processes import measured
+from bench.peers import note
 from bench.row import Row, at_least, at_most, printed
 
 KILLS, SEED = 1000, 3

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-from bench.monitor.peers import note
 from bench.monitor.processes import answer, started, surroundings, temporary
+from bench.peers import note
 from bench.row import Row, at_least, at_most, printed
 
 FACTOR = 12

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.monitor import bill, exports, incidents, kills, load, memory, million, recording, workers
-from bench.monitor.peers import note, prepare
+from bench.peers import note, prepare
 from bench.row import Row, printed
 
 
 def rows(data: Path | None) -> Iterator[Row]:
     """Every figure of the monitor's table."""
-    peers = prepare()
+    peers = prepare("monitor", ("psutil", "msgspec", "PyYAML", "google-auth", "google-cloud-monitoring"))
     yield from recording.rows(peers)
     yield from exports.rows(peers)
     yield from memory.rows()

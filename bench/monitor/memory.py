@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bench.monitor.peers import note
 from bench.monitor.processes import answer, started, surroundings, temporary
+from bench.peers import note
 from bench.row import Row, at_most
 from genesis_performance.emulator import spawn_emulator
 

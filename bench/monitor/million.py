@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from bench.monitor.peers import note
 from bench.monitor.processes import answer, started, surroundings, temporary
+from bench.peers import note
 from bench.row import Row, at_least, at_most, printed
 from genesis_performance.emulator import spawn_emulator
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.monitor.peers import ROOT
+from bench.peers import ROOT
 from genesis_performance.emulator import SpawnedEmulator, spawn_emulator
 
 PROJECT = "bench"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.monitor.peers import Peers, note
 from bench.monitor.processes import measured
+from bench.peers import Peers, note
 from bench.row import Row, at_most, printed
 
 ROUNDS = 101

@@ -6,9 +6,9 @@ import signal
 from collections.abc import Iterator
 from typing import Any
 
-from bench.monitor.peers import note
 from bench.monitor.processes import answer, started, surroundings, temporary
 from bench.monitor.worker_cases import OPERATIONS, QUEUES, TIMES
+from bench.peers import note
 from bench.row import Row
 from genesis_performance.emulator import spawn_emulator
 

@@ -7,8 +7,8 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.peers import Peers, note
 from bench.row import Row, at_most, below, printed
-from bench.secrets.peers import Peers, note
 
 CASES = Path(__file__).with_name("hit_cases.py")
 ROUNDS = 101

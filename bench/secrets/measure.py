@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from bench.peers import note, prepare
 from bench.row import Row, printed
 from bench.secrets import hits, real, refreshing
-from bench.secrets.peers import note, prepare
 
 
 def rows(data: Path | None) -> Iterator[Row]:
     """Every figure of the secrets' table."""
-    peers = prepare()
+    peers = prepare("secrets", ("psutil", "msgspec", "PyYAML"))
     yield from hits.rows(peers)
     yield from refreshing.rows()
     yield from real.rows()

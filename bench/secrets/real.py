@@ -8,8 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+from bench.peers import ROOT, note
 from bench.row import Row, at_most, printed
-from bench.secrets.peers import ROOT, note
 from bench.secrets.population import SECRETS, Trace, excerpt
 from bench.secrets.refreshing import POLICIES, TTL_S
 from bench.secrets.simulator import Tally, on_demand, simulate

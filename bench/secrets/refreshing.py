@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 
+from bench.peers import note
 from bench.row import Row, at_least, at_most, below, printed
-from bench.secrets.peers import note
 from bench.secrets.population import DAYS, SECRETS, SEEDS, trace
 from bench.secrets.simulator import Policy, Tally, on_demand, simulate
 from genesis_performance.config.secret_manager import SecretManagerSection

@@ -1,7 +1,7 @@
-"""The environment of the hit measurements: the peers as pinned, beside this package from the work tree.
+"""The environment of a part's comparisons: the peers as pinned, beside this package from the work tree.
 
-It is kept in ``.genesis/bench-secrets-peers`` until the pins or the interpreter change. Our dependencies come
-into it at their locked versions; Google's packages do not, a hit needs none of them.
+It is kept in ``.genesis/bench-PART-peers`` until the pins or the interpreter change. Our dependencies come
+into it at their locked versions, so that what the peers and we share is the same.
 """
 
 from __future__ import annotations
@@ -12,10 +12,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-PINS = Path(__file__).with_name("peers.txt")
-FOLDER = ROOT / ".genesis" / "bench-secrets-peers"
-OURS = ("psutil", "msgspec", "PyYAML")
+ROOT = Path(__file__).parents[1]
 INSTALL_S = 180
 
 
@@ -39,23 +36,28 @@ class Peers:
         return kept | {"PYTHONPATH": str(ROOT / "src")}
 
 
-def prepare() -> Peers:
+def prepare(part: str, ours: tuple[str, ...]) -> Peers:
     """Make or find the environment and install what is pinned; what does not install is named.
+
+    Args:
+        part: a folder of the bench with a ``peers.txt``.
+        ours: dependencies of this package that the part needs.
 
     Raises:
         SystemExit: our own dependencies do not install.
     """
-    peers = Peers(FOLDER)
-    stamp = FOLDER / "bench.stamp"
-    wanted = PINS.read_text() + sys.version + sys.base_prefix
+    pins = (Path(__file__).parent / part / "peers.txt").read_text()
+    peers = Peers(ROOT / ".genesis" / f"bench-{part}-peers")
+    stamp = peers.folder / "bench.stamp"
+    wanted = pins + sys.version + sys.base_prefix
     if stamp.exists() and stamp.read_text() == wanted:
         return peers
     note("making the peers' environment")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", FOLDER], check=True)
-    if reason := _install(*OURS, "--constraint", str(ROOT / "requirements.lock")):
-        sys.exit(f"{', '.join(OURS)} do not install: {reason}")
-    for pin in PINS.read_text().splitlines():
-        if pin and not pin.startswith("#") and (reason := _install(pin)):
+    subprocess.run([sys.executable, "-m", "venv", "--clear", "--without-pip", peers.folder], check=True)
+    if reason := _install(peers.folder, *ours, "--constraint", str(ROOT / "requirements.lock")):
+        sys.exit(f"{', '.join(ours)} do not install: {reason}")
+    for pin in pins.splitlines():
+        if pin and not pin.startswith("#") and (reason := _install(peers.folder, pin)):
             peers.missing[pin.partition("==")[0]] = reason
     if not peers.missing:
         stamp.write_text(wanted)
@@ -67,11 +69,11 @@ def note(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def _install(*what: str) -> str:
+def _install(folder: Path, *what: str) -> str:
     """The reason where it fails."""
     command = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", *what]
     environment = os.environ | {
-        "VIRTUAL_ENV": str(FOLDER),
+        "VIRTUAL_ENV": str(folder),
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_SYSTEM_CERTS": "1",
     }

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 from google.api_core import exceptions
-from google.cloud import recommender_v1
+from google.cloud import recommender_v1, secretmanager_v1
 
 LIST = "google.cloud.recommender.v1.Recommender/ListRecommendations"
 MESSAGE = "is not emulated"
@@ -106,6 +106,36 @@ def test_a_probable_fault_is_the_same_in_every_run(http, call):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ({"code": "UNAVAILABLE"}, exceptions.ServiceUnavailable),
+        ({"delay_ms": 60_000}, exceptions.DeadlineExceeded),
+    ],
+)
+def test_an_applied_fault_loses_the_answer_and_not_the_work(http, connect, fault, error):
+    client = connect(secretmanager_v1.SecretManagerServiceClient)
+    response = http.post("/control/faults", json={"method": "CreateSecret", "applied": True, **fault})
+    assert response.json()["applied"] is True
+    with pytest.raises(error):
+        client.create_secret(
+            parent="projects/p",
+            secret_id="s",
+            secret={"replication": {"automatic": {}}},
+            retry=None,
+            timeout=2,
+        )
+    assert client.get_secret(name="projects/p/secrets/s").name.endswith("/s")
+
+
+def test_an_applied_fault_stands_for_an_error_too(genesis_emulator, call):
+    genesis_emulator.fail(LIST, "UNAVAILABLE", applied=True)
+    with pytest.raises(exceptions.ServiceUnavailable):
+        call()
+    with pytest.raises(exceptions.MethodNotImplemented):
+        call()
+
+
 def test_planted_faults_are_listed_with_what_is_left_of_them(http, call):
     http.post("/control/faults", json={"method": LIST, "code": "ABORTED", "times": 3})
     with pytest.raises(exceptions.Aborted):
@@ -139,6 +169,7 @@ def test_cleared_faults_strike_no_more(http, call):
         ({"method": LIST}, "needs a code other than OK, or a delay_ms"),
         ({"method": LIST, "code": "ABORTED", "time": 3}, "no field time"),
         ({"method": LIST, "code": "ABORTED", "message": 3}, "message is 3"),
+        ({"method": LIST, "code": "ABORTED", "applied": 1}, "applied is 1"),
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused_with_the_reason(http, fault, complaint):

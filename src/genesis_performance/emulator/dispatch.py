@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .cloud import Cloud
+from .faults import Fault
 from .rpc_error import RpcError
 
 log = logging.getLogger(__name__)
@@ -22,12 +23,26 @@ async def answer(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
         RpcError: whatever is wrong, nothing else.
     """
     cloud.calls[path] += 1
+    fault = cloud.faults.take(path)
+    if fault is None:
+        return await _run(cloud, path, call)
+    if not fault.applied:
+        await _strike(fault)
+        return await _run(cloud, path, call)
     try:
-        fault = cloud.faults.take(path)
-        if fault is not None:
-            await asyncio.sleep(fault.delay_ms / 1000)
-            if fault.code != "OK":
-                raise RpcError(fault.code, fault.message or f"{fault.code}, planted in the emulator.")
+        return await _run(cloud, path, call)
+    finally:
+        await _strike(fault)  # its error stands for the answer, whatever that is
+
+
+async def _strike(fault: Fault) -> None:
+    await asyncio.sleep(fault.delay_ms / 1000)
+    if fault.code != "OK":
+        raise RpcError(fault.code, fault.message or f"{fault.code}, planted in the emulator.")
+
+
+async def _run(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
+    try:
         outcome = call()
         return await outcome if inspect.isawaitable(outcome) else outcome
     except RpcError:

@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from dataclasses import fields as fields_of
 from typing import Any
 
 import grpc
@@ -23,7 +24,11 @@ MAX_DELAY_MS = 600_000.0  # ten minutes: longer is surely a mistake in the unit
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What happens to calls of one method: an error, a delay, or a delay and then an error."""
+    """What happens to calls of one method: an error, a delay, or a delay and then an error.
+
+    It comes instead of what the method does, unless it is ``applied``: then the method runs first and its
+    answer is late or lost.
+    """
 
     method: str
     code: str = "OK"  # OK: only the delay
@@ -31,6 +36,7 @@ class Fault:
     delay_ms: float = 0.0
     probability: float = 1.0
     message: str = ""
+    applied: bool = False
 
 
 class FaultQueue:
@@ -71,7 +77,7 @@ class FaultQueue:
 
 
 def _checked(fields: Mapping[str, Any]) -> Fault:
-    known = ("method", "code", "times", "delay_ms", "probability", "message")
+    known = tuple(field.name for field in fields_of(Fault))
     unknown = sorted(set(fields) - set(known))
     if unknown:
         raise InvalidInputError(f"a fault has no field {', '.join(unknown)}; fields are {', '.join(known)}")
@@ -99,7 +105,10 @@ def _checked(fields: Mapping[str, Any]) -> Fault:
     message = fields.get("message", "")
     if not isinstance(message, str):
         raise InvalidInputError(f"message is {message!r}; it must be a string")
-    return Fault(method_table.resolve(method), code, times, delay_ms, probability, message)
+    applied = fields.get("applied", False)
+    if not isinstance(applied, bool):
+        raise InvalidInputError(f"applied is {applied!r}; it must be true or false")
+    return Fault(method_table.resolve(method), code, times, delay_ms, probability, message, applied)
 
 
 def _number(fields: Mapping[str, Any], name: str, default: float, highest: float) -> float:

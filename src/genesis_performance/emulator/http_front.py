@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -84,9 +85,7 @@ class _Front:
 
     async def plant_fault(self, request: Request) -> JSONResponse:
         fault = self._cloud.faults.add(await _body(request))
-        return JSONResponse(
-            {name: getattr(fault, name) for name in ("method", "code", "times", "delay_ms", "probability")}
-        )
+        return JSONResponse(asdict(fault))
 
     async def list_faults(self, _request: Request) -> JSONResponse:
         return JSONResponse(self._cloud.faults.list())

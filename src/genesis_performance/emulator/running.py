@@ -62,14 +62,19 @@ class RunningEmulator:
         times: int | None = 1,
         delay_ms: float = 0.0,
         probability: float = 1.0,
+        applied: bool = False,
     ) -> None:
-        """Plant a fault: the next ``times`` calls of ``method`` are late, or answer ``code``, or both."""
+        """Plant a fault: the next ``times`` calls of ``method`` are late, or answer ``code``, or both.
+
+        With ``applied`` the method does its work all the same: only its answer is lost.
+        """
         fields = {
             "method": method,
             "code": code,
             "times": times,
             "delay_ms": delay_ms,
             "probability": probability,
+            "applied": applied,
         }
         self.run(self.cloud.faults.add, fields)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from bench.monitor import reading
 from bench.monitor.clocks import HandClock
 from bench.monitor.processes import PROJECT
+from bench.monitor.words import word
 from genesis_performance import config
 from genesis_performance.emulator import running_emulator
 from genesis_performance.export.catalog import (
@@ -57,7 +58,7 @@ class Service:
         for kind, duration_ms in DURATIONS_MS.items():
             for number in range(EACH):
                 for _ in range(EXECUTIONS):
-                    self._execute(f"{kind} {number}", duration_ms(self._chance))
+                    self._execute(f"{kind} {word(number)}", duration_ms(self._chance))
 
     def _execute(self, name: str, took_ms: float) -> None:
         try:

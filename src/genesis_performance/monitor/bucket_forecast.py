@@ -7,7 +7,7 @@ that each hump of several has its own. A bucket is then filled after ``N`` more 
 
 Measured after a twentieth of 1,000 and 8,000 log-normal, Pareto, gamma, exponential, uniform and two-humped
 durations: the samples of one histogram within 20 % mostly, of sixteen operations together within 7 %, of
-forty within 4 %. ``WIDTH`` and ``LEAST`` were chosen on such data, others than those of the figures of sixteen.
+forty within 4 %. ``WIDTH`` and ``LEAST`` were chosen on such data, not on that of the figure of sixteen.
 
 Source: D. O. Loftsgaarden, C. P. Quesenberry, "A nonparametric estimate of a multivariate density function",
 Annals of Mathematical Statistics 36 (1965); L. Breiman, W. Meisel, E. Purcell, "Variable kernel estimates of

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from genesis_performance.export import folded
 from genesis_performance.export.blocks import COUNTER as COUNTER_CELL
@@ -22,13 +24,13 @@ from genesis_performance.export.place import shared_folder
 from genesis_performance.export.sharing import LOCK_NAME, MOST_DEAD, SharedFolder
 from genesis_performance.export.sink import WriteResult
 from genesis_performance.export.totals import Totals
-from genesis_performance.export.writer import SPACING_NS, Writer
+from genesis_performance.export.writer import MAX_AHEAD_S, SECOND_NS, Writer
 from genesis_performance.model.series import Distribution, Series
 
 from .conftest import FakeClock
 from .test_mapped_file import killed_at_each_line, most_bytes_of_a_file
 
-SECOND_NS = 1_000_000_000
+SPACING_S = 5
 
 
 class Process:
@@ -57,7 +59,8 @@ class Process:
     def export(self, *, acknowledged: bool = True) -> dict[str, object]:
         """Values by name and labels of our own; what was sent is answered so."""
         assert self.writer.take()
-        _, series = self.writer.collect(self.clock.unix_ns(), service="shop", environment="test")
+        self.writer.date(self.clock.unix_ns(), spacing_s=0, final=False)
+        series = self.writer.collect(self.clock.unix_ns(), service="shop", environment="test")
         retry = () if acknowledged else tuple(series)
         self.writer.exported(WriteResult(sent=len(series) if acknowledged else 0, retry=retry))
         return {name_of(one): one.points[0].value for one in series}
@@ -135,17 +138,18 @@ def test_the_successor_continues_the_same_points(make: Make, clock: FakeClock) -
         one.count(2, shop="x")
     first.writer.take()
     task_id = first.shared.folded.task_id
-    _, before = first.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    date = dated(first, clock)
+    before = first.writer.collect(date, service="shop", environment="test")
     first.writer.exported(WriteResult(sent=1))
     first.count(1, shop="x")
     first.end()
-    clock.advance(-3600)  # nobody's clock decides when a series began
+    clock.advance(SPACING_S)
     assert second.writer.take()
-    now, after = second.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    after = second.writer.collect(dated(second, clock), service="shop", environment="test")
     assert second.shared.folded.task_id == task_id
     assert (before[0].points[0].value, after[0].points[0].value) == (4, 5)
     assert before[0].points[0].start_unix_ns == after[0].points[0].start_unix_ns
-    assert now > before[0].points[0].end_unix_ns
+    assert after[0].points[0].end_unix_ns >= before[0].points[0].end_unix_ns + SPACING_S * SECOND_NS
 
 
 def test_a_dead_process_is_counted_until_it_is_folded_and_removed_after_the_acknowledgement(
@@ -338,32 +342,88 @@ def test_a_name_is_of_one_kind_in_all_processes(make: Make) -> None:
     assert first.complaints.counts["kind conflict"] == 1
 
 
-def dates(process: Process, clock: FakeClock) -> int:
-    found = process.writer.collect(clock.unix_ns(), service="shop", environment="test")[0]
-    process.writer.exported(WriteResult(sent=1))
+def dated(process: Process, clock: FakeClock, *, final: bool = False) -> int:
+    """The date of an export now; none of them has to wait."""
+    found, wait_s = process.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=final)
+    assert wait_s == 0
     return found
 
 
-def test_no_point_is_dated_before_an_older_one_whatever_the_clock_does(make: Make, clock: FakeClock) -> None:
-    process = make()
+@given(steps=st.lists(st.tuples(st.floats(0, 280), st.booleans()), max_size=20))
+def test_no_point_is_dated_before_an_older_one_whatever_the_clock_does(
+    steps: list[tuple[float, bool]], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    clock = FakeClock()
+    process = Process(tmp_path_factory.mktemp("folder"), clock)
     process.writer.take()
     found = []
-    for step in (0.0, 60.0, -3600.0, 1.0, 7200.0):
-        clock.advance(step)
-        found.append(dates(process, clock))
+    was_s = 0.0
+    for now_s, final in steps:
+        clock.advance(now_s - was_s)
+        was_s = now_s
+        date, wait_s = process.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=final)
+        if not wait_s:
+            found.append(date)
+    process.end()
     assert found == sorted(set(found))
 
 
-def test_a_successors_first_point_keeps_the_distance_that_the_service_wants(
+def test_a_successor_waits_until_its_first_points_are_far_enough_from_the_last_ones(
     make: Make, clock: FakeClock
 ) -> None:
     first, second = make(), make()
     first.writer.take()
-    newest = dates(first, clock)
-    first.end()
+    newest = dated(first, clock)
+    first.end()  # before it heard what became of them
     clock.advance(1)
     second.writer.take()
-    assert dates(second, clock) == newest + SPACING_NS
+    _, wait_s = second.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=False)
+    assert wait_s == pytest.approx(SPACING_S - 1)
+    clock.advance(wait_s)
+    assert dated(second, clock) >= newest + SPACING_S * SECOND_NS - 1000
+
+
+def test_a_successor_that_has_no_time_to_wait_dates_its_points_ahead(make: Make, clock: FakeClock) -> None:
+    first, second = make(), make()
+    first.writer.take()
+    newest = dated(first, clock)
+    first.end()
+    second.writer.take()
+    assert dated(second, clock, final=True) == newest + SPACING_S * SECOND_NS
+
+
+def test_processes_that_end_one_after_the_other_date_no_point_further_and_further_ahead(
+    make: Make, clock: FakeClock
+) -> None:
+    waits_s = []
+    for _ in range(20):
+        process = make()
+        process.writer.take()
+        date, wait_s = process.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=True)
+        assert date <= clock.unix_ns() + MAX_AHEAD_S * SECOND_NS
+        waits_s.append(wait_s)
+        process.end()
+    assert waits_s[:3] == [0, 0, 0]
+    assert waits_s[3:] == [pytest.approx(SPACING_S)] * 17
+
+
+def test_where_points_may_follow_at_once_nobody_waits(make: Make, clock: FakeClock) -> None:
+    for _ in range(2):
+        process = make()
+        process.writer.take()
+        assert process.writer.date(clock.unix_ns(), spacing_s=0.0, final=False)[1] == 0
+        process.end()
+
+
+def test_a_date_that_a_wrong_clock_left_keeps_nobody_waiting(make: Make, clock: FakeClock) -> None:
+    first, second = make(), make()
+    first.writer.take()
+    clock.advance(3600)
+    dated(first, clock)
+    first.end()
+    clock.advance(-3600)
+    second.writer.take()
+    assert dated(second, clock) == clock.unix_ns()
 
 
 def test_who_waits_is_answered_by_the_acknowledgement_of_a_later_export(make: Make) -> None:
@@ -466,7 +526,7 @@ def test_series_that_are_held_back_in_turns_are_acknowledged_once_each_has_arriv
     dead.count(1, name="b")
     dead.end()
     process.writer.take()
-    _, series = process.writer.collect(clock.unix_ns(), service="shop", environment="test")
+    series = process.writer.collect(clock.unix_ns(), service="shop", environment="test")
     one, other = series
     process.writer.exported(WriteResult(sent=1, held=(one,)))
     assert (process.shared.sent_ns(), len(cell_files(folder))) == (0, 2)

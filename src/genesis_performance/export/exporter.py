@@ -59,6 +59,14 @@ class Turn(Protocol):
     def is_sent(self, mark: int, *, final: bool) -> bool:
         """Whether that has happened, or with ``final`` is sure to; ``mark`` is what ``request`` returned."""
 
+    def date(self, now_unix_ns: int, *, spacing_s: float, final: bool) -> tuple[int, float]:
+        """What date the points of the next export get, and how many seconds that export has to wait.
+
+        Args:
+            spacing_s: least time between two points of a series.
+            final: rather dated a little ahead than not sent.
+        """
+
     def end(self) -> None:
         """The next export of this process may be its last one."""
 
@@ -226,10 +234,13 @@ class Exporter:
             if self._pulse is not None and now >= pulse_at:
                 pulse_at = now + self._pulse_s
                 wanted = self._call_pulse(self._pulse)
+            result = None
             if (now >= export_at or wanted) and not flushes and self._may_export():
-                self._export(SEND_TIMEOUT_S, final=False)
+                result = self._export(SEND_TIMEOUT_S, final=False)
             if now >= export_at or flushes or wanted:
                 export_at = now + self._interval_s
+                if result is not None and result.held and not result.sent:
+                    export_at = now + min(result.held_s, self._interval_s)
             if self._tick is not None and now >= tick_at:
                 tick_at = now + self._tick[0]
                 if self._may_export():
@@ -287,9 +298,14 @@ class Exporter:
     def _export(self, timeout_s: float, *, final: bool) -> WriteResult | None:
         """One export; None when it failed as a whole."""
         try:
-            series = self._collect(self.clock.unix_ns())
+            now, held_s = self.clock.unix_ns(), 0.0
+            if self._turn is not None:
+                now, held_s = self._turn.date(now, spacing_s=self.sink().spacing_s, final=final)
+            series = self._collect(now)
             result = WriteResult()
-            if series:
+            if held_s:
+                result = WriteResult(held=tuple(series), held_s=held_s)
+            elif series:
                 result = self.sink().write(series, timeout_s=timeout_s, final=final)
         except Exception as error:  # noqa: BLE001 - the thread must live on
             self._count_failure(f"{type(error).__name__}: {error}")

@@ -18,10 +18,15 @@ from dataclasses import dataclass
 from ..errors import CloudError
 
 _NAMED = re.compile(r"timeSeries\[(\d[\d,\- ]*)\]")
-_TRANSIENT = re.compile(
+_TOO_SOON = re.compile(
     r"(?i)written more frequently|more recent than any other point|older end time|written in order"
-    r"|internal error|retry after|try again"
 )
+_TRANSIENT = re.compile(_TOO_SOON.pattern + r"|internal error|retry after|try again")
+
+
+def is_too_soon(text: str) -> bool:
+    """Whether the words say that a later point would be taken: somebody else has written the series."""
+    return _TOO_SOON.search(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class SharedFolder:
         self._write(_SENT_NS, began_ns)
 
     def date(self, newest_unix_ns: int) -> None:
-        """A point with this end time was taken; no later one may be older."""
+        """Points with this end time are about to be sent; no later ones may be older."""
         self._write(_NEWEST_NS, newest_unix_ns)
 
     def end(self) -> None:
@@ -167,7 +167,7 @@ class SharedFolder:
         return self._words()[_SENT_NS]
 
     def newest_unix_ns(self) -> int:
-        """End time of the newest point that anybody sent."""
+        """End time of the newest point that anybody may have sent."""
         return self._words()[_NEWEST_NS]
 
     def wanted_ns(self) -> int:

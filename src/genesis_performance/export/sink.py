@@ -51,7 +51,14 @@ class WriteResult:
 
 
 class Sink(Protocol):
-    """Where series go. Opened at first use; used by one thread at a time."""
+    """Where series go. Opened at first use; used by one thread at a time.
+
+    Attributes:
+        spacing_s: least time between the dates of two points of a series.
+    """
+
+    @property
+    def spacing_s(self) -> float: ...
 
     def write(self, series: Sequence[Series], *, timeout_s: float, final: bool = False) -> WriteResult:
         """Deliver what can be delivered within the time; errors are in the result, not raised.

@@ -20,12 +20,13 @@ from .sharing import SharedFolder
 from .sink import WriteResult
 from .totals import Known, Totals, add_all, nothing
 
-SPACING_NS = 5_000_000_000
-"""Between two points of a series, of a writer and its successor too."""
+SECOND_NS = 1_000_000_000
 
-MAX_AHEAD_NS = 2 * SPACING_NS
-"""A point may be dated so far ahead; the service takes 5 minutes."""
+MAX_AHEAD_S = 10.0
+"""The last points of a process may be dated so far ahead."""
 
+FUTURE_NS = 300 * SECOND_NS
+"""The service takes no point that is further ahead: what was dated so was dated by a wrong clock."""
 
 PATIENCE_NS = 15_000_000_000
 """Nobody waits longer for a flush; it is not tried again and again after that."""
@@ -53,8 +54,8 @@ class Writer:
         self._lock = threading.RLock()  # exports, and looks of other threads
         self._baseline: Totals | None = None
         self._began_ns = 0
-        self._newest_ns = self._newest_at_ns = self._date_ns = 0
-        self._inherited_ns = 0
+        self._newest_ns = 0  # date of the newest points that may have been sent
+        self._inherited_ns = 0  # and of those of the writer before this one
         self._left: set[tuple[str, Labels]] | None = None  # not delivered since the time below
         self._left_since_ns = 0
         self._left_dead: frozenset[str] = frozenset()
@@ -69,8 +70,7 @@ class Writer:
             if not self._quietly(self.shared.try_lead):
                 return False
             if not led:
-                self._inherited_ns = self.shared.newest_unix_ns()
-                self._newest_ns = 0
+                self._newest_ns = self._inherited_ns = self.shared.newest_unix_ns()
                 self._left = None
                 self._used = sum(_series_of(key) for key in self.shared.folded.starts)
                 self._highest.clear()
@@ -139,9 +139,6 @@ class Writer:
         with self._lock:
             if not self.shared.leads:
                 return
-            if result.sent:
-                self._newest_ns, self._newest_at_ns = self._date_ns, monotonic_ns()
-                self.shared.date(self._date_ns)
             # A series that was delivered by one write may be held back by the next: each must have arrived
             # once since the first of them.
             if self._left is None:
@@ -165,21 +162,43 @@ class Writer:
         with self._lock:
             self.shared.resign()
 
-    def collect(self, now_unix_ns: int, *, service: str, environment: str) -> tuple[int, list[Series]]:
-        """The series of all processes, and the time that their points carry."""
+    def date(self, now_unix_ns: int, *, spacing_s: float, final: bool) -> tuple[int, float]:
+        """See ``Turn``. Noted in the folder before anything is sent: a kill may come in between."""
         with self._lock:
-            now = self._dated(now_unix_ns)
+            newest, inherited = (
+                0 if one > now_unix_ns + FUTURE_NS else one for one in (self._newest_ns, self._inherited_ns)
+            )
+            spacing_ns = round(spacing_s * SECOND_NS)
+            if final:
+                date = max(now_unix_ns, newest + spacing_ns)
+                wait_ns = date - now_unix_ns - round(MAX_AHEAD_S * SECOND_NS)
+            else:
+                date = max(now_unix_ns, newest + 1)
+                wait_ns = inherited + spacing_ns - now_unix_ns if inherited and spacing_ns else 0
+            if wait_ns > 0:
+                return now_unix_ns, wait_ns / SECOND_NS
+            self._newest_ns, self._inherited_ns = date, 0
+
+            def note() -> bool:
+                self.shared.date(date)
+                return True
+
+            self._quietly(note)
+            return date, 0.0
+
+    def collect(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
+        """The series of all processes."""
+        with self._lock:
             self._began_ns = monotonic_ns()
             totals = self._admitted(self.shared.merged())
             starts = self.shared.folded.starts
-        made = rendered(
+        return rendered(
             totals,
-            now,
+            now_unix_ns,
             service=service,
             environment=environment,
             start_of=lambda key, known: starts.get(key, known.start_unix_ns),
         )
-        return now, made
 
     def observed(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
         """What happened in all processes since this one began, and all of its own."""
@@ -248,17 +267,6 @@ class Writer:
         return key._replace(
             labels=tuple((name, text if name in fixed else OVERFLOW) for name, text in key.labels)
         )
-
-    def _dated(self, now: int) -> int:
-        """The time of the next point: later than all that were sent, whatever happens to the clock."""
-        if self._newest_ns:
-            # A clock that was set back goes on from where it was.
-            passed = monotonic_ns() - self._newest_at_ns
-            now = max(now, self._newest_ns + 1, min(self._newest_ns + passed, now + MAX_AHEAD_NS))
-        elif self._inherited_ns:
-            now = max(now, self._inherited_ns + SPACING_NS)
-        self._date_ns = now
-        return now
 
     def _file(self) -> MappedFile | None:
         made = self._cells.made

@@ -329,7 +329,7 @@ class Pipeline:
         else:
             with self._lock:
                 self._keep_operations()
-                now_unix_ns, series = self.writer.collect(now_unix_ns, **self._labels())
+                series = self.writer.collect(now_unix_ns, **self._labels())
         if self._process is None:
             labels = ((ENVIRONMENT, self.destination.environment), (SERVICE, self.service))
             self._process = self.process_series(labels)

@@ -75,6 +75,8 @@ class CloudMonitoringSink:
         unix_ns, monotonic: clocks, for tests.
     """
 
+    spacing_s = SPACING_NS / SECOND_NS
+
     def __init__(
         self,
         *,

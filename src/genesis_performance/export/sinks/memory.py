@@ -18,6 +18,8 @@ class MemorySink:
         results: answered, first one first, instead of taking the series: to play a failing sink.
     """
 
+    spacing_s = 0.0
+
     def __init__(self, *results: WriteResult | Exception) -> None:
         self.series: dict[tuple[str, Labels], Series] = {}
         self.writes = 0

@@ -11,6 +11,8 @@ from ..sink import WriteResult
 class NoSink:
     """Says of every write that nothing was sent."""
 
+    spacing_s = 0.0
+
     def write(self, series: Sequence[Series], *, timeout_s: float, final: bool = False) -> WriteResult:
         del series, timeout_s, final
         return WriteResult()

@@ -17,7 +17,8 @@ from ...errors import GenesisPerformanceError
 from ...model.series import Point, Series
 from ..otlp_encoding import Encoder, Encoding
 from ..otlp_http import RETRYABLE, TOO_LARGE, Answer, Connection
-from ..otlp_target import Target
+from ..otlp_target import SPACING_S, Target
+from ..refusal import is_too_soon
 from ..sink import Rejection, WriteResult
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class OtlpSink:
         self, target: Target, *, prefix: str, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self.target = target
+        self.spacing_s = target.spacing_s
         self._encoder = Encoder(prefix, target.resource)
         self._connection = Connection(target)
         self._monotonic = monotonic
@@ -144,7 +146,12 @@ class OtlpSink:
     def _taken(self, batch: list[_Item], answer: Answer, outcome: _Outcome) -> None:
         rejected = min(max(answer.rejected, 0), len(batch))
         outcome.sent += len(batch) - rejected
-        if rejected:
+        if rejected and is_too_soon(answer.message):
+            # It does not say which: all of them wait, and their next points stand for these.
+            outcome.errors.append(f"POST {self.target.url}: {answer.message}")
+            outcome.held.extend(series for series, _, _ in batch)
+            outcome.held_s = max(outcome.held_s, SPACING_S)
+        elif rejected:
             reason = answer.message or "the endpoint gave no reason"
             outcome.rejected.append(Rejection(reason=reason, count=rejected))
         elif answer.message and answer.message != self._warned:

@@ -208,7 +208,9 @@ def test_what_may_succeed_later_comes_with_the_next_write(
     assert (result.sent, len(result.retry), result.rejected) == (0, 250, ())
     assert cloud.calls()[EXPORT] == 1  # the second batch was not tried
     assert code in result.errors[0]
-    assert sink.write(many, timeout_s=5).sent == 250
+    clock.advance(5)
+    later = [count(clock, 2, operation=f"o{number}") for number in range(250)]
+    assert sink.write(later, timeout_s=5).sent == 250
 
 
 def test_a_refused_request_is_final_for_its_batch_alone(cloud: "RunningEmulator", clock: FakeClock) -> None:

@@ -134,6 +134,8 @@ class OtlpSink:
             self._send(batch, outcome, ends)
             return
         outcome.errors.append(f"POST {self.target.url}: {answer.message}")
+        if answer.status == 0 or answer.status >= 500:
+            self._note(batch)  # they may be stored all the same: the next ones keep their distance
         if answer.status in RETRYABLE or answer.status == 0 or answer.status in _MAY_BE_PUT_RIGHT:
             outcome.is_over = True
             if answer.retry_after_s is not None and answer.status in RETRYABLE:
@@ -149,6 +151,8 @@ class OtlpSink:
         if rejected and is_too_soon(answer.message):
             # It does not say which: all of them wait, and their next points stand for these.
             outcome.errors.append(f"POST {self.target.url}: {answer.message}")
+        if answer.status == 0 or answer.status >= 500:
+            self._note(batch)  # they may be stored all the same: the next ones keep their distance
             outcome.held.extend(series for series, _, _ in batch)
             outcome.held_s = max(outcome.held_s, SPACING_S)
         elif rejected:
@@ -157,6 +161,9 @@ class OtlpSink:
         elif answer.message and answer.message != self._warned:
             self._warned = answer.message
             log.warning("%s took the metrics and says: %s", self.target.url, answer.message)
+        self._note(batch)
+
+    def _note(self, batch: list[_Item]) -> None:
         for _, encoding, point in batch:
             encoding.written_ns = point.end_unix_ns
 

@@ -151,8 +151,6 @@ class OtlpSink:
         if rejected and is_too_soon(answer.message):
             # It does not say which: all of them wait, and their next points stand for these.
             outcome.errors.append(f"POST {self.target.url}: {answer.message}")
-        if answer.status == 0 or answer.status >= 500:
-            self._note(batch)  # they may be stored all the same: the next ones keep their distance
             outcome.held.extend(series for series, _, _ in batch)
             outcome.held_s = max(outcome.held_s, SPACING_S)
         elif rejected:

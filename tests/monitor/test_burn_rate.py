@@ -11,7 +11,8 @@ from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.model.series import Point, Series
 from genesis_performance.monitor.burn_rate import BURNS, Burn, ErrorBudget, burn_rate_alerts
 from genesis_performance.monitor.conditions import Readings
-from genesis_performance.monitor.policy import policy, prometheus_name
+from genesis_performance.monitor.naming import prometheus_name
+from genesis_performance.monitor.policy import policy
 
 SECOND = 1_000_000_000
 START_NS = 1_790_000_000 * SECOND

@@ -13,23 +13,12 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from ..config import settings
 from ..errors import GenesisPerformanceError, InvalidInputError
 from ..model.alert import ApplyMode, PerformanceAlert
-from .alerts import (
-    absence_alert,
-    apply_mode,
-    cpu_alert,
-    error_rate_alert,
-    memory_alert,
-    response_time_alert,
-    throughput_alert,
-)
-from .application import Progress, apply, withdraw
-from .burn_rate import burn_rate_alerts
-from .cloud_incidents import CloudIncidents
-from .kinds import RESPONSE_TIME
 from .pipeline import Pipeline
-from .policy import RECORDED_RESPONSE_TIME
 
+# What makes alerts and policies is imported where it is used: most processes only record.
 if TYPE_CHECKING:
+    from .application import Progress
+    from .cloud_incidents import CloudIncidents
     from .dashboards import PerformanceDashboard
     from .records import MonitorRecords
     from .watch import Watch
@@ -100,6 +89,8 @@ class Alerting(ABC):
             InvalidInputError: such a policy could never open, or would always be open.
             CloudError: Cloud Monitoring refused it; it is evaluated here all the same.
         """
+        from .alerts import response_time_alert
+
         alert = response_time_alert(
             service_name, threshold_ms, environment, quantile=quantile, **self._common(options)
         )
@@ -113,6 +104,8 @@ class Alerting(ABC):
         **options: Unpack[AlertOptions],
     ) -> PerformanceAlert:
         """Watch the share of executions of each operation that fail; see ``create_response_time_alert``."""
+        from .alerts import error_rate_alert
+
         alert = error_rate_alert(service_name, threshold_percent, environment, **self._common(options))
         return self._make(alert, options)
 
@@ -133,6 +126,8 @@ class Alerting(ABC):
             by_operation: judge each operation for itself. A lower limit then opens for every rare one.
             options: ``duration_s`` is 120 by default.
         """
+        from .alerts import throughput_alert
+
         alert = throughput_alert(
             service_name,
             min_per_minute,
@@ -156,6 +151,8 @@ class Alerting(ABC):
             threshold_percent: of the CPUs that the instance may use.
             options: ``duration_s`` is 300 by default.
         """
+        from .alerts import cpu_alert
+
         alert = cpu_alert(
             service_name, threshold_percent, environment, **self._common(options, duration_s=300)
         )
@@ -173,6 +170,8 @@ class Alerting(ABC):
         Args:
             options: ``duration_s`` is 120 by default.
         """
+        from .alerts import memory_alert
+
         alert = memory_alert(
             service_name, threshold_mib, environment, **self._common(options, duration_s=120)
         )
@@ -189,6 +188,8 @@ class Alerting(ABC):
         Args:
             options: ``duration_s``, by default 300, is how long the silence lasts, at least 120.
         """
+        from .alerts import absence_alert
+
         alert = absence_alert(service_name, environment, **self._common(options, duration_s=300))
         interval_s = settings().monitoring.write_interval_s
         if alert.duration_s < 2 * interval_s:
@@ -224,6 +225,8 @@ class Alerting(ABC):
             InvalidInputError: the objective is not from 94 to 99.99 %, or another argument can not be.
             CloudError: Cloud Monitoring refused one; all are evaluated here all the same.
         """
+        from .burn_rate import burn_rate_alerts
+
         if "severity" in options:
             raise InvalidInputError(
                 "a burn rate has the severity that its speed asks for; leave severity out, and give "
@@ -246,6 +249,8 @@ class Alerting(ABC):
 
     def delete_alert(self, alert: PerformanceAlert | str) -> bool:
         """Delete an alert, its policy in Cloud Monitoring too; False when there is none of that name."""
+        from .application import withdraw
+
         watch, records = self._watched()
         name = alert if isinstance(alert, str) else alert.name
         known = next((one for one in self.alerts() if one.name == name), None)
@@ -299,6 +304,8 @@ class Alerting(ABC):
         }
 
     def _mode(self, said: ApplyMode | str | None) -> ApplyMode:
+        from .alerts import apply_mode
+
         chosen = said or settings().monitoring.apply_alerts
         if chosen:
             return apply_mode(chosen)
@@ -310,6 +317,8 @@ class Alerting(ABC):
         return resolve_project(self._project)
 
     def _make(self, alert: PerformanceAlert, options: AlertOptions) -> PerformanceAlert:
+        from .application import Progress
+
         _check_names(options)
         # Watched first: an alert that Cloud Monitoring refuses still works here.
         self._watch_here(alert)
@@ -330,16 +339,22 @@ class Alerting(ABC):
                 log.warning("alert %s is only evaluated here; its policy was not made: %s", alert.name, error)
 
     def _applied(self, alert: PerformanceAlert, wait_s: float, progress: Progress) -> PerformanceAlert:
+        from .application import apply
+        from .kinds import RESPONSE_TIME
+        from .policy import RECORDED_RESPONSE_TIME
+
         pipeline = self._open()
         _, records = self._watched()
+        also = pipeline.buffer.described(RECORDED_RESPONSE_TIME)
+        if alert.condition != RESPONSE_TIME or (also and also[0].value_type != "DISTRIBUTION"):
+            also = None
         made = apply(
             alert,
             project=self._resolved_project() if alert.apply is ApplyMode.API else None,
             prefix=pipeline.destination.prefix,
-            also=pipeline.buffer.described(RECORDED_RESPONSE_TIME)
-            if alert.condition == RESPONSE_TIME
-            else None,
+            also=also,
             clock=pipeline.clock,
+            flush=pipeline.flush,
             wait_s=wait_s,
             progress=progress,
         )
@@ -348,6 +363,8 @@ class Alerting(ABC):
         return made
 
     def _watch_here(self, alert: PerformanceAlert) -> None:
+        from .cloud_incidents import CloudIncidents
+
         pipeline = self._open()
         watch, records = self._watched()
         pipeline.name_service(alert.service_name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 from collections.abc import Iterable
@@ -283,6 +282,8 @@ def alert_name(service: str, condition: str, environment: str) -> str:
     if all(part == slug for part, slug in named.items()):
         return name
     # Services such as my_service and my-service, or two in Japanese, must not share one policy.
+    import hashlib  # brings OpenSSL, 4 MB
+
     digest = hashlib.sha256(f"{service}/{environment}".encode(errors="replace")).hexdigest()
     return f"{name}-{digest[:8]}"
 

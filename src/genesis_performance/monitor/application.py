@@ -22,10 +22,14 @@ from ..export.clock import Clock
 from ..model.alert import ApplyMode, PerformanceAlert
 from ..model.series import Metric
 from .cloud_policies import CloudPolicies
+from .first_points import send_first_points
 from .kinds import kind_of
+from .naming import Naming
 from .policy import policy, terraform
 
 log = logging.getLogger(__name__)
+
+FLUSH_S = 10.0
 
 _PROCESS = frozenset({SERVICE, ENVIRONMENT})
 _OPERATION = _PROCESS | {OPERATION}
@@ -57,6 +61,7 @@ def apply(
     prefix: str,
     also: tuple[Metric, frozenset[str]] | None,
     clock: Clock,
+    flush: Callable[[float], object],
     wait_s: float,
     progress: Progress,
 ) -> PerformanceAlert:
@@ -64,6 +69,7 @@ def apply(
 
     Args:
         also: a recorded metric that the condition looks at too, with its label keys.
+        flush: send what this process has, within so many seconds.
         wait_s: for a metric that alerting does not know yet.
         progress: of that wait.
 
@@ -81,10 +87,21 @@ def apply(
             "apply is 'api' and there is no project; set GOOGLE_CLOUD_PROJECT, give gcp_project_id, or use "
             "apply='plan' or 'local'"
         )
+    naming = Naming.configured(prefix)
+    if naming.doubt:
+        log.warning("alert %s: %s", alert.name, naming.doubt)
     policies = _policies(project, clock, progress)
     metric = kind_of(alert).metric
-    policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
-    name = policies.apply(made, timeout_s=wait_s)
+    if naming.is_otlp:
+
+        def send() -> None:
+            send_first_points(metric, project, prefix, clock)
+            flush(FLUSH_S)
+
+        name = policies.apply(made, timeout_s=wait_s, make_known=send)
+    else:
+        policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
+        name = policies.apply(made, timeout_s=wait_s)
     return dataclasses.replace(alert, resource_name=name, labels=made["user_labels"])
 
 

@@ -18,12 +18,11 @@ from ..export.catalog import (
     SERVICE,
     STATUS,
     STATUS_ERROR,
-    metric_type,
 )
-from ..export.resource import GENERIC_TASK
 from ..model.alert import PerformanceAlert
 from ..model.series import Metric
 from . import kinds
+from .naming import Naming, Stored
 from .policy import duration_text
 
 Widget = dict[str, Any]
@@ -51,11 +50,11 @@ class Charts:
         alerts: Iterable[PerformanceAlert],
         slo: str | None,
     ) -> None:
+        self._naming = Naming.configured(prefix)
         self._where = (
-            f'resource.type="{GENERIC_TASK}" AND metric.labels.{SERVICE}="{service}" '
+            f'resource.type="{self._naming.resource}" AND metric.labels.{SERVICE}="{service}" '
             f'AND metric.labels.{ENVIRONMENT}="{environment}"'
         )
-        self._prefix = prefix
         self._alerts = [
             one for one in alerts if (one.service_name, one.environment) == (service, environment)
         ]
@@ -63,8 +62,11 @@ class Charts:
 
     def widgets(self) -> Iterator[Widget]:
         """All of them, in reading order."""
-        yield self._latency()
-        yield self._latency_by_operation()
+        durations = self._naming.stored(OPERATION_DURATION)
+        for one in reversed(durations):  # where HTTP requests have a metric of their own, it comes first
+            of = f" of {one.name}" if len(durations) > 1 else ""
+            yield self._latency(one, of)
+            yield self._latency_by_operation(one, of)
         yield self._errors()
         yield self._throughput()
         yield self._process("CPU", CPU_UTILIZATION, kinds.CPU, "of the CPUs (1 is all)")
@@ -74,20 +76,19 @@ class Charts:
             yield self._budget(self._slo)
         yield self._incidents()
 
-    def _latency(self) -> Widget:
+    def _latency(self, stored: Stored, of: str) -> Widget:
         lines = [
-            _line(
-                self._series(OPERATION_DURATION, "ALIGN_DELTA", f"REDUCE_PERCENTILE_{percent}"),
-                f"p{percent}",
-            )
+            _line(self._aligned(stored, "ALIGN_DELTA", f"REDUCE_PERCENTILE_{percent}"), f"p{percent}")
             for percent in (50, 95, 99)
         ]
-        return _chart("Latency", lines, "ms", self._thresholds(kinds.RESPONSE_TIME))
+        limits = self._thresholds(kinds.RESPONSE_TIME, stored.scale)
+        return _chart(f"Latency{of}", lines, stored.unit, limits)
 
-    def _latency_by_operation(self) -> Widget:
-        series = self._series(OPERATION_DURATION, "ALIGN_DELTA", "REDUCE_PERCENTILE_95", OPERATION)
+    def _latency_by_operation(self, stored: Stored, of: str) -> Widget:
+        series = self._aligned(stored, "ALIGN_DELTA", "REDUCE_PERCENTILE_95", OPERATION)
         lines = [_line(series, f"${{metric.labels.{OPERATION}}}")]
-        return _chart("p95 latency by operation", lines, "ms", self._thresholds(kinds.RESPONSE_TIME))
+        limits = self._thresholds(kinds.RESPONSE_TIME, stored.scale)
+        return _chart(f"p95 latency{of} by operation", lines, stored.unit, limits)
 
     def _errors(self) -> Widget:
         lines = [_line(self._error_ratio(ALIGNMENT_S, OPERATION), f"${{metric.labels.{OPERATION}}}")]
@@ -130,22 +131,25 @@ class Charts:
         # Names go without the project. Without policies of ours: all incidents on our resource.
         shown: Widget = {"policyNames": [f"alertPolicies/{name.rpartition('/')[2]}" for name in named]}
         if not named:
-            shown = {"monitoredResources": [{"type": GENERIC_TASK}]}
+            shown = {"monitoredResources": [{"type": self._naming.resource}]}
         return {"title": "Incidents", "incidentList": shown}
 
-    def _filter(self, metric: Metric) -> str:
-        return f'metric.type="{metric_type(self._prefix, metric.name)}" AND {self._where}'
+    def _filter(self, stored: Stored) -> str:
+        return f'metric.type="{stored.type}" AND {self._where}'
 
     def _series(self, metric: Metric, aligner: str, reducer: str, *groups: str) -> Widget:
+        return self._aligned(self._naming.stored(metric)[0], aligner, reducer, *groups)
+
+    def _aligned(self, stored: Stored, aligner: str, reducer: str, *groups: str) -> Widget:
         return {
             "timeSeriesFilter": {
-                "filter": self._filter(metric),
+                "filter": self._filter(stored),
                 "aggregation": _aggregation(ALIGNMENT_S, aligner, reducer, *groups),
             }
         }
 
     def _error_ratio(self, window_s: int, *groups: str) -> Widget:
-        everything = self._filter(OPERATION_COUNT)
+        everything = self._filter(self._naming.stored(OPERATION_COUNT)[0])
         aggregation = _aggregation(window_s, "ALIGN_RATE", "REDUCE_SUM", *groups)
         return {
             "timeSeriesFilterRatio": {
@@ -157,13 +161,13 @@ class Charts:
             }
         }
 
-    def _thresholds(self, condition: str) -> list[Widget]:
+    def _thresholds(self, condition: str, scale: float = 1.0) -> list[Widget]:
         """In the metric's own unit, as the chart is."""
         return [
             {"label": f"{kinds.quantity(one)} {kinds.sign(one)} {one.threshold:g} {one.unit}", "value": value}
             for one in sorted(self._alerts, key=lambda one: (one.threshold, one.name))
             if one.condition == condition
-            for value in [one.threshold / kinds.per_unit(one)]
+            for value in [one.threshold / kinds.per_unit(one) * scale]
         ]
 
 

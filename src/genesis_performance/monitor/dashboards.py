@@ -17,8 +17,9 @@ from ..errors import CloudConflictError, CloudNotFoundError, ConfigurationError
 from ..model.alert import PerformanceAlert
 from .alerts import alert_name, place, slo_name
 from .dashboard_widgets import Charts, mosaic
+from .naming import Naming
 from .policy import DEFINITION_LABEL, MANAGED_BY, label_of
-from .terraform import jsonencode, resource
+from .terraform import commented, jsonencode, resource
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +52,10 @@ class PerformanceDashboard:
         return json.dumps(self.body, indent=2, ensure_ascii=False)
 
     def to_terraform(self) -> str:
-        """A ``google_monitoring_dashboard``."""
+        """A ``google_monitoring_dashboard``; a comment says where its series may be missing."""
         body = {"dashboard_json": jsonencode(self.body)}
-        return resource("google_monitoring_dashboard", self.name, body, prefix=KIND)
+        said = resource("google_monitoring_dashboard", self.name, body, prefix=KIND)
+        return commented(Naming.configured("").doubt) + said
 
     def applied(self, project: str | None) -> PerformanceDashboard:
         """Created in Cloud Monitoring, or brought up to date there.

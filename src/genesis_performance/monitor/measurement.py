@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import CloudNotFoundError
 from ..export.catalog import OPERATION, STATUS, STATUS_ERROR
 from ..model.alert import PerformanceAlert
-from .kinds import ABSENCE, is_ratio, per_unit, windows_s
+from .kinds import ABSENCE, is_ratio, kind_of, per_unit, windows_s
+from .naming import Naming
 from .policy import aggregation, series_filter
 
 
@@ -32,12 +34,20 @@ def measure(
             "aggregation": aggregation(alert, window_s),
             "view": "FULL",
         }
-        return _newest(request, timeout_s)
+        try:
+            return _newest(request, timeout_s)
+        except CloudNotFoundError:  # of the metrics of response times a service may have only one
+            return {}
 
-    everything = series_filter(alert, prefix, alert.metric_name)
-    found = [_over(window_s, alert, everything, newest) for window_s in windows_s(alert)]
-    # Of several windows all must be beyond the threshold: what counts is the one that is least so.
-    return {one: per_unit(alert) * min(values[one] for values in found if one in values) for one in found[0]}
+    naming = Naming.configured(prefix)
+    measured: dict[str, float] = {}
+    for stored in naming.stored(kind_of(alert).metric):
+        everything = series_filter(alert, naming, stored)
+        found = [_over(window_s, alert, everything, newest) for window_s in windows_s(alert)]
+        scale = per_unit(alert) / stored.scale
+        # Of several windows all must be beyond the threshold: what counts is the one that is least so.
+        measured |= {one: scale * min(values[one] for values in found if one in values) for one in found[0]}
+    return measured
 
 
 def _over(

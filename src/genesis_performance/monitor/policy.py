@@ -7,16 +7,16 @@ at most 24, a PromQL query's two years (https://docs.cloud.google.com/monitoring
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from typing import Any
 
-from ..export.catalog import OPERATION, STATUS, STATUS_ERROR, metric_type
-from ..export.resource import GENERIC_TASK
+from ..export.catalog import ENVIRONMENT, OPERATION, SERVICE, STATUS, STATUS_ERROR
 from ..model.alert import PerformanceAlert
+from ..model.series import Metric, MetricKind
 from .kinds import ABSENCE, BURN_RATE, is_ratio, kind_of, per_unit, quantity, sign, windows_s
-from .terraform import Blocks, resource
+from .naming import Naming, Stored
+from .terraform import Blocks, commented, resource
 
 MANAGED_BY = ("managed_by", "genesis-performance")
 """The ownership label: policies without it are never changed or deleted."""
@@ -31,6 +31,10 @@ ABSENCE_AUTO_CLOSE_S = 7 * 86_400
 RECORDED_RESPONSE_TIME = "response_time"
 """Values recorded under this name, in ms and with the label service, count as response times too."""
 
+_RECORDED = Metric(
+    name=RECORDED_RESPONSE_TIME, kind=MetricKind.CUMULATIVE, value_type="DISTRIBUTION", unit="ms"
+)
+
 LONGEST_WINDOW_S = 24 * 3600
 """Of a condition with a filter; beyond it the condition is PromQL."""
 
@@ -38,7 +42,7 @@ Policy = dict[str, Any]
 
 
 def policy(alert: PerformanceAlert, prefix: str, *, also_recorded: bool = False) -> Policy:
-    """The fields of an ``AlertPolicy``.
+    """The fields of an ``AlertPolicy`` on the series that ``monitoring.sink`` writes.
 
     Args:
         also_recorded: add a condition on the recorded metric ``response_time``, which must have a descriptor.
@@ -46,7 +50,7 @@ def policy(alert: PerformanceAlert, prefix: str, *, also_recorded: bool = False)
     made: Policy = {
         "display_name": alert.display_name[:512],
         "documentation": {"content": _documentation(alert), "mime_type": "text/markdown"},
-        "conditions": _conditions(alert, prefix, also_recorded),
+        "conditions": _conditions(alert, Naming.configured(prefix), also_recorded),
         "combiner": "AND" if alert.short_alignment_s and not _is_promql(alert) else "OR",
         "enabled": True,
         "severity": alert.severity,
@@ -60,6 +64,8 @@ def policy(alert: PerformanceAlert, prefix: str, *, also_recorded: bool = False)
 
 def definition(made: Policy) -> str:
     """Changes when the policy does."""
+    import hashlib  # brings OpenSSL, 4 MB
+
     return hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -67,6 +73,8 @@ def label_of(name: str) -> str:
     """The alert's name as a user label takes it: at most 63 characters."""
     if len(name) <= 63:
         return name
+    import hashlib  # brings OpenSSL, 4 MB
+
     return f"{name[:50]}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
@@ -75,12 +83,12 @@ def auto_close_s(alert: PerformanceAlert) -> int:
     return ABSENCE_AUTO_CLOSE_S if alert.condition == ABSENCE else AUTO_CLOSE_S
 
 
-def series_filter(alert: PerformanceAlert, prefix: str, metric_name: str) -> str:
+def series_filter(alert: PerformanceAlert, naming: Naming, stored: Stored) -> str:
     """The series that the alert looks at, in the filter language of Cloud Monitoring."""
     return (
-        f'metric.type="{metric_type(prefix, metric_name)}" AND resource.type="{GENERIC_TASK}" '
-        f'AND metric.labels.service="{alert.service_name}" '
-        f'AND metric.labels.environment="{alert.environment}"'
+        f'metric.type="{stored.type}" AND resource.type="{naming.resource}" '
+        f'AND metric.labels.{SERVICE}="{alert.service_name}" '
+        f'AND metric.labels.{ENVIRONMENT}="{alert.environment}"'
     )
 
 
@@ -123,7 +131,7 @@ _NEXT_WORD = re.compile("_([a-z])")
 
 
 def terraform(alert: PerformanceAlert, made: Policy) -> str:
-    """The policy as a ``google_monitoring_alert_policy``."""
+    """The policy as a ``google_monitoring_alert_policy``; a comment says where its series may be missing."""
     body = {
         "display_name": made["display_name"],
         "combiner": made["combiner"],
@@ -135,28 +143,30 @@ def terraform(alert: PerformanceAlert, made: Policy) -> str:
         "alert_strategy": Blocks([{"auto_close": _seconds(made["alert_strategy"]["auto_close"])}]),
         "conditions": Blocks(_terraform_condition(condition) for condition in made["conditions"]),
     }
-    return resource("google_monitoring_alert_policy", alert.name, body, prefix="alert")
+    said = resource("google_monitoring_alert_policy", alert.name, body, prefix="alert")
+    return commented(Naming.configured("").doubt) + said
 
 
-def _conditions(alert: PerformanceAlert, prefix: str, also_recorded: bool) -> list[dict[str, Any]]:
+def _conditions(alert: PerformanceAlert, naming: Naming, also_recorded: bool) -> list[dict[str, Any]]:
     if _is_promql(alert):
-        return [_promql_condition(alert, prefix)]
+        return [_promql_condition(alert, naming)]
+    metrics = [kind_of(alert).metric, *([_RECORDED] if also_recorded else [])]
+    stored = [one for metric in metrics for one in naming.stored(metric)]
     if alert.condition == ABSENCE:
-        return [_absence_condition(alert, prefix)]
-    names = [alert.metric_name, *([RECORDED_RESPONSE_TIME] if also_recorded else [])]
+        return [_absence_condition(alert, series_filter(alert, naming, one)) for one in stored]
     return [
-        _threshold_condition(alert, prefix, name, window_s) for name in names for window_s in windows_s(alert)
+        _threshold_condition(alert, naming, one, window_s) for one in stored for window_s in windows_s(alert)
     ]
 
 
 def _threshold_condition(
-    alert: PerformanceAlert, prefix: str, metric_name: str, window_s: int
+    alert: PerformanceAlert, naming: Naming, stored: Stored, window_s: int
 ) -> dict[str, Any]:
-    looked_at = series_filter(alert, prefix, metric_name)
+    looked_at = series_filter(alert, naming, stored)
     condition: dict[str, Any] = {
         "filter": looked_at,
         "comparison": alert.comparison.value,
-        "threshold_value": alert.threshold / per_unit(alert),
+        "threshold_value": alert.threshold / per_unit(alert) * stored.scale,
         "duration": {"seconds": alert.duration_s},
         "trigger": {"count": 1},
     }
@@ -176,16 +186,16 @@ def _threshold_condition(
         condition["evaluation_missing_data"] = "EVALUATION_MISSING_DATA_NO_OP"
     over = f" over {duration_text(window_s)}" if alert.condition == BURN_RATE else ""
     return {
-        "display_name": f"{metric_name} {compared(alert)}{over}",
+        "display_name": f"{stored.name} {compared(alert)}{over}"[:512],
         "condition_threshold": condition,
     }
 
 
-def _absence_condition(alert: PerformanceAlert, prefix: str) -> dict[str, Any]:
+def _absence_condition(alert: PerformanceAlert, looked_at: str) -> dict[str, Any]:
     return {
         "display_name": f"nothing from {alert.service_name} for {duration_text(alert.duration_s)}"[:512],
         "condition_absent": {
-            "filter": series_filter(alert, prefix, alert.metric_name),
+            "filter": looked_at,
             "duration": {"seconds": alert.duration_s},
             "trigger": {"count": 1},
             "aggregations": [aggregation(alert)],
@@ -197,38 +207,24 @@ def _is_promql(alert: PerformanceAlert) -> bool:
     return alert.alignment_s > LONGEST_WINDOW_S
 
 
-def _promql_condition(alert: PerformanceAlert, prefix: str) -> dict[str, Any]:
-    where = (
-        f'monitored_resource="{GENERIC_TASK}",service="{alert.service_name}",'
-        f'environment="{alert.environment}"'
-    )
-    metric = prometheus_name(metric_type(prefix, alert.metric_name))
+def _promql_condition(alert: PerformanceAlert, naming: Naming) -> dict[str, Any]:
+    metric = kind_of(alert).metric
+    where = {SERVICE: alert.service_name, ENVIRONMENT: alert.environment}
+    executed, failed = naming.promql(metric, where), naming.promql(metric, {**where, STATUS: STATUS_ERROR})
     limit = f"{alert.threshold / per_unit(alert):.6g}"
-
-    def ratio(window_s: int) -> str:
-        failed = f'sum(rate({metric}{{{where},{STATUS}="{STATUS_ERROR}"}}[{window_s}s]))'
-        return f"{failed} / sum(rate({metric}{{{where}}}[{window_s}s])) > {limit}"
-
+    ratios = (
+        f"(sum(rate({failed}[{window_s}s])) / sum(rate({executed}[{window_s}s])) > {limit})"
+        for window_s in windows_s(alert)
+    )
+    said = f"{naming.stored(metric)[0].name} {compared(alert)} over {duration_text(alert.alignment_s)}"
     return {
-        "display_name": f"{alert.metric_name} {compared(alert)} over {duration_text(alert.alignment_s)}",
+        "display_name": said[:512],
         "condition_prometheus_query_language": {
-            "query": " and ".join(f"({ratio(window_s)})" for window_s in windows_s(alert)),
+            "query": " and ".join(ratios),
             "duration": {"seconds": alert.duration_s},
             "evaluation_interval": {"seconds": 60},
         },
     }
-
-
-_NOT_IN_PROMQL = re.compile(r"[^a-zA-Z0-9_]")
-
-
-def prometheus_name(type_: str) -> str:
-    """A metric type as PromQL names it: ``:`` after the domain, ``_`` for all else that it can not have.
-
-    Source: https://cloud.google.com/monitoring/promql/promql-mapping
-    """
-    domain, _, rest = type_.partition("/")
-    return f"{_NOT_IN_PROMQL.sub('_', domain)}:{_NOT_IN_PROMQL.sub('_', rest)}"
 
 
 def duration_text(seconds: int) -> str:

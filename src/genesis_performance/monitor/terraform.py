@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,11 @@ def resource(kind: str, name: str, body: Body, *, prefix: str) -> str:
     if not plain[:1].isalpha():
         plain = f"{prefix}_{plain}".rstrip("_")
     return "\n".join([f'resource "{kind}" "{plain}" {{', *_block(body, "  "), "}"]) + "\n"
+
+
+def commented(said: str) -> str:
+    """A comment before a resource, or nothing."""
+    return "".join(f"# {line}\n" for line in textwrap.wrap(said, 100))
 
 
 def text(value: str) -> str:

@@ -1,0 +1,66 @@
+"""First points of a metric, so that a policy can name it: over OTLP there is no call that makes a descriptor.
+
+They count nothing, and their service is none that an alert looks at.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..errors import GenesisPerformanceError
+from ..export.catalog import ENVIRONMENT, OPERATION, OVERFLOW, SERVICE, STATUS, STATUS_ERROR
+from ..export.clock import Clock
+from ..export.opening import OTLP, open_sink
+from ..model.series import Distribution, Metric, MetricKind, Point, Series
+from ..stats.histogram import explicit_buckets
+from .naming import REQUEST
+
+log = logging.getLogger(__name__)
+
+NO_SERVICE = "__descriptor__"
+TIMEOUT_S = 10.0
+SECOND_NS = 1_000_000_000
+
+
+def first_points(metric: Metric, now_unix_ns: int) -> list[Series]:
+    """A count of zero in every metric that the sink makes of a cumulative one; gauges come by themselves."""
+    if metric.kind is not MetricKind.CUMULATIVE:
+        return []
+    places = {ENVIRONMENT: NO_SERVICE, SERVICE: NO_SERVICE}
+    value: int | Distribution = 0
+    if metric.value_type == "DISTRIBUTION":
+        bounds, counts = explicit_buckets({})
+        value = Distribution(bounds=bounds, counts=counts, sum=0.0)
+    else:
+        places[STATUS] = STATUS_ERROR
+    point = Point(end_unix_ns=now_unix_ns, value=value, start_unix_ns=now_unix_ns - SECOND_NS)
+    return [
+        Series(metric=metric, labels=tuple(sorted({**places, OPERATION: one}.items())), points=(point,))
+        for one in (OVERFLOW, REQUEST)
+    ]
+
+
+def send_first_points(metric: Metric, project: str, prefix: str, clock: Clock) -> None:
+    """Send them; what fails is only logged, as the metric may come by itself."""
+    series = first_points(metric, clock.unix_ns())
+    if not series:
+        return
+    try:
+        sink = open_sink(
+            OTLP,
+            project=project,
+            prefix=prefix,
+            service=NO_SERVICE,
+            environment=NO_SERVICE,
+            location=None,
+            clock=clock,
+        )
+        try:
+            result = sink.write(series, timeout_s=TIMEOUT_S)
+        finally:
+            sink.close()
+    except GenesisPerformanceError as error:
+        log.warning("%s could not be made known to alerting: %s", metric.name, error)
+        return
+    for said in (*result.errors, *(one.reason for one in result.rejected)):
+        log.warning("%s could not be made known to alerting: %s", metric.name, said)

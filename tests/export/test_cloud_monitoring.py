@@ -11,6 +11,7 @@ import pytest
 from genesis_performance import config
 from genesis_performance.export.catalog import MEMORY_BYTES, OPERATION_COUNT, OPERATION_DURATION
 from genesis_performance.export.exporter import Exporter
+from genesis_performance.export.resource import acting_as
 from genesis_performance.export.sinks.cloud_monitoring import CloudMonitoringSink
 from genesis_performance.gcp import call, close_all, each
 from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
@@ -172,8 +173,8 @@ def test_only_the_series_that_failed_are_dealt_with(
     sink: CloudMonitoringSink, cloud: "RunningEmulator", clock: FakeClock
 ) -> None:
     """Another writer with the same resource wrote one of them a second ago."""
-    rival = make_sink(clock)
-    rival.resource = sink.resource
+    with acting_as(sink.resource["task_id"]):
+        rival = make_sink(clock)
     rival.write([count(clock, 1, operation="b")], timeout_s=10)
     clock.advance(1)
     result = sink.write([count(clock, 2, operation=name) for name in "abc"], timeout_s=10)

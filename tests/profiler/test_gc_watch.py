@@ -46,7 +46,7 @@ def test_collected_objects_are_counted() -> None:
         cycle.append(cycle)
     del cycle
     gc.collect()
-    assert watch.stop().collected == 10
+    assert watch.stop().collected >= 10  # threads of others leave cycles too
 
 
 def test_a_pause_is_charged_to_the_innermost_operation() -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,15 @@ from genesis_performance.profiler.sampling_thread import SamplingThread
 
 CONFIG = ProfilerConfig(enable_persistent_storage=False, stack_rate_hz=400, overhead_budget_percent=50)
 
+ComputeFor = Callable[[int], None]
+
 FORKS = "ignore:This process:DeprecationWarning"  # Python 3.12 warns where others' threads run
 
 BEGIN = """
 import os, sys, threading, time
 from genesis_performance import PerformanceProfiler, ProfilerConfig
+from genesis_performance.profiler import sampling_thread
 profiler = PerformanceProfiler(ProfilerConfig(enable_persistent_storage=False))
-def work(seconds):
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        sum(range(500))
 session = profiler.start_profiling()
 """
 
@@ -36,12 +36,6 @@ session = profiler.start_profiling()
 @pytest.fixture
 def profiler() -> PerformanceProfiler:
     return PerformanceProfiler(CONFIG)
-
-
-def work(seconds: float) -> None:
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        sum(range(500))
 
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
@@ -62,7 +56,8 @@ class TestFork:
             "if not pid:\n"
             "    try: profiler.stop_profiling(session)\n"
             "    except Exception as error: print(type(error).__name__)\n"
-            "    own = profiler.start_profiling(); work(0.3)\n"
+            "    own = profiler.start_profiling()\n"
+            "    while not sampling_thread._shared.samples: sum(range(500))\n"
             "    print(profiler.stop_profiling(own).sampler.samples > 0, flush=True); os._exit(0)\n"
             "os.waitpid(pid, 0); print(profiler.stop_profiling(session).profile_id)\n"
         )
@@ -89,33 +84,34 @@ class TestFork:
 
 
 def test_the_interpreter_ends_silently_while_a_session_runs() -> None:
-    begin = time.monotonic()
     done = run("with profiler.profile_context('open'): sys.exit(3)")
     assert (done.returncode, done.stderr) == (3, "")
-    assert time.monotonic() - begin < 15
 
 
 def test_threads_that_begin_and_end_meanwhile_cost_nothing_but_their_own_samples(
-    profiler: PerformanceProfiler,
+    profiler: PerformanceProfiler, compute_for: ComputeFor
 ) -> None:
     session = profiler.start_profiling()
     for _ in range(100):
-        threads = [threading.Thread(target=work, args=(0.001,)) for _ in range(4)]
+        threads = [threading.Thread(target=sum, args=(range(50_000),)) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+    compute_for(2)
     report = profiler.stop_profiling(session)
     assert report.sampler is not None
     assert report.sampler.samples > 0
     assert not any("could not be taken" in note for note in report.notes)
 
 
-def test_an_operation_left_open_is_on_its_stacks_and_in_flight(profiler: PerformanceProfiler) -> None:
+def test_an_operation_left_open_is_on_its_stacks_and_in_flight(
+    profiler: PerformanceProfiler, compute_for: ComputeFor
+) -> None:
     session = profiler.start_profiling()
     context = profiler.profile_context("never left")
     context.__enter__()
-    work(0.2)
+    compute_for(4)
     report = profiler.stop_profiling(session)
     context.__exit__(None, None, None)
     assert report.stacks is not None
@@ -128,22 +124,24 @@ def test_the_sessions_of_a_profiler_that_nobody_holds_any_more_end() -> None:
     interval_s = sys.getswitchinterval()
     profiler = PerformanceProfiler(ProfilerConfig(enable_persistent_storage=False))
     profiler.start_profiling()
-    assert set(threading.enumerate()) > before
+    assert set(threading.enumerate()) - before
     del profiler
     gc.collect()
-    ends = time.monotonic() + 10
-    while set(threading.enumerate()) != before and time.monotonic() < ends:
+    ends = time.monotonic() + 60
+    while set(threading.enumerate()) - before and time.monotonic() < ends:
         time.sleep(0.01)
-    assert set(threading.enumerate()) == before
+    assert not set(threading.enumerate()) - before
     assert sys.getswitchinterval() == interval_s
 
 
-def test_a_session_is_stopped_from_a_thread_that_is_itself_sampled(profiler: PerformanceProfiler) -> None:
+def test_a_session_is_stopped_from_a_thread_that_is_itself_sampled(
+    profiler: PerformanceProfiler, compute_for: ComputeFor
+) -> None:
     session = profiler.start_profiling()
     reports = []
 
     def stop() -> None:
-        work(0.1)
+        compute_for(4)
         reports.append(profiler.stop_profiling(session))
 
     thread = threading.Thread(target=stop, name="stopper")
@@ -193,7 +191,7 @@ def test_a_failed_upload_costs_no_report_and_is_said(
     profiler = PerformanceProfiler(config, project_id="a-project")
     report = profiler.stop_profiling(profiler.start_profiling())
     failures: deque[str] = deque()
-    upload_later(report, config, "a-project", failures).join(30)
+    upload_later(report, config, "a-project", failures).join(60)
     assert failures
     assert failures[0].startswith(report.profile_id)
     assert "is not uploaded" in caplog.text

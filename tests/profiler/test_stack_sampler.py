@@ -140,25 +140,6 @@ def largest_error(
     return max(abs(got[name] - expected[name]) for name in expected)
 
 
-# 400 samples a second find in 1.5 s what the default finds in 6; the noise of 600 samples alone is 2 points.
-
-
-def test_one_thread_is_about_right() -> None:
-    errors = [
-        largest_error(in_one_thread, "cpu", 1.5, rate_hz=400, overhead_budget_percent=50) for _ in range(2)
-    ]
-    assert min(errors) < 8
-
-
-def test_cpu_across_threads_is_right() -> None:
-    assert largest_error(in_threads, "cpu", 1.0, rate_hz=100, overhead_budget_percent=20) < 2
-
-
-def test_awaited_time_is_about_right() -> None:
-    errors = [largest_error(awaited, "wall", 1.5, rate_hz=400, overhead_budget_percent=50) for _ in range(2)]
-    assert min(errors) < 8
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("workload", "column", "goal"),
@@ -170,37 +151,98 @@ def test_the_goals_are_met_with_the_defaults(
     assert sorted(largest_error(workload, column, 20.0) for _ in range(3))[1] <= goal
 
 
+def has_samples(sampler: StackSampler, samples: int) -> Callable[[], bool]:
+    sampling = sampler._sampling
+    assert sampling is not None
+    return lambda: sampling.samples >= samples
+
+
+def test_what_computes_in_the_same_thread_is_told_apart(
+    compute_until: Callable[[Callable[[], bool]], None],
+) -> None:
+    sampler = StackSampler(400, overhead_budget_percent=50)
+    sampler.start()
+    enough = has_samples(sampler, 200)
+
+    def each_once_more() -> bool:
+        for function in FUNCTIONS:
+            function()
+        return enough()
+
+    compute_until(each_once_more)
+    assert min(seen(sampler.stop(), "cpu", {function.__name__ for function in FUNCTIONS}).values()) > 0
+
+
+def test_a_thread_that_computes_has_the_cpu_and_one_that_waits_has_none() -> None:
+    over = threading.Event()
+
+    def busy() -> None:
+        while not over.is_set():
+            python_loop()
+
+    def asleep() -> None:
+        over.wait()
+
+    threads = [threading.Thread(target=function, name=function.__name__) for function in (busy, asleep)]
+    sampler = StackSampler(100, overhead_budget_percent=20)
+    for thread in threads:
+        thread.start()
+    sampler.start()
+    enough = has_samples(sampler, 20)
+    ends = time.monotonic() + 60
+    while not enough() and time.monotonic() < ends:
+        time.sleep(0.01)
+    profile = sampler.stop()
+    over.set()
+    for thread in threads:
+        thread.join()
+    cpu_ns = seen(profile, "cpu", {"busy", "asleep"})
+    assert cpu_ns["busy"] > 100 * cpu_ns["asleep"]
+
+
 def test_stacks_know_their_operation() -> None:
     recorder = Recorder()
     sampler = StackSampler(400, overhead_budget_percent=50)
     sampler.start()
-    ends = time.monotonic() + 0.4
-    while time.monotonic() < ends:
+    enough = has_samples(sampler, 200)
+    ends = time.monotonic() + 60
+    while not enough() and time.monotonic() < ends:
         with recorder.operation("hash"):
             c_without_the_gil()
         with recorder.operation("loop"):
-            python_loop()
+            for _ in range(10):
+                python_loop()
     profile = sampler.stop()
-    found: dict[str, set[str]] = {}
+    found: dict[str, Counter[str]] = {}
     for record in profile.records:
         for index in record.stack:
-            found.setdefault(profile.frames[index].function, set()).add(record.operation)
-    assert found["c_without_the_gil"] == {"hash"}
-    assert found["python_loop"] == {"loop"}
+            found.setdefault(profile.frames[index].function, Counter())[record.operation] += record.values[0]
+    # Nearly all: where the sampler loses the GIL while it walks a stack, the operation may have ended since.
+    assert found["c_without_the_gil"].most_common(1)[0][0] == "hash"
+    assert found["python_loop"].most_common(1)[0][0] == "loop"
 
 
-def test_an_operation_that_began_before_the_session_is_known() -> None:
+def test_an_operation_that_began_before_the_session_is_known(compute_for: Callable[[int], None]) -> None:
     recorder = Recorder()
     with recorder.operation("long"):
         sampler = StackSampler(400, overhead_budget_percent=50)
         sampler.start()
-        for _ in range(40):
-            python_loop()
+        compute_for(10)
         profile = sampler.stop()
     assert {record.operation for record in profile.records if record.thread == "MainThread"} == {"long"}
 
 
-def test_the_cost_is_measured_and_near_its_budget() -> None:
+def test_the_cost_is_measured(compute_for: Callable[[int], None]) -> None:
+    sampler = StackSampler(1000, overhead_budget_percent=2)
+    sampler.start()
+    compute_for(10)
+    sampler.stop()
+    assert sampler.activity is not None
+    assert sampler.activity.cpu_s > 0
+
+
+@pytest.mark.slow
+def test_the_cost_is_near_its_budget() -> None:
     sampler = StackSampler(1000, overhead_budget_percent=2)
     sampler.start()
     in_one_thread(1.5)

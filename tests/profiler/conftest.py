@@ -1,0 +1,39 @@
+"""What a sampled program waits for: a count, never a time that a busy machine may not keep to."""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from genesis_performance.profiler import sampling_thread
+
+PATIENCE_S = 60.0
+
+
+@pytest.fixture
+def compute_until() -> Callable[[Callable[[], bool]], None]:
+    """Use CPU time until a condition holds."""
+    return _compute_until
+
+
+@pytest.fixture
+def compute_for() -> Callable[[int], None]:
+    """Use CPU time until the process's sampling thread has taken so many further samples.
+
+    One may have been under way at the beginning: with two or more, the last is of what computes here.
+    """
+
+    def compute(samples: int) -> None:
+        sampling = sampling_thread._shared
+        assert sampling is not None
+        enough = sampling.samples + samples
+        _compute_until(lambda: sampling.samples >= enough)
+
+    return compute
+
+
+def _compute_until(holds: Callable[[], bool]) -> None:
+    ends = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < ends, f"nothing came of it within {PATIENCE_S:g} s"
+        sum(range(1000))

@@ -151,7 +151,11 @@ def test_bytes_that_are_no_compressed_pprof_are_refused(http, content, words):
     assert words in refusal(http, body(content))
 
 
-@budget(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@budget(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.data())
 def test_damaged_bytes_are_taken_or_refused_and_never_an_internal_error(data):
     plain = bytearray(gzip.decompress(pprof(1.0)))

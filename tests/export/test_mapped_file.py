@@ -146,7 +146,7 @@ def written(folder: Path) -> tuple[Path, Totals]:
 
 
 @given(share=st.floats(0, 1))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_file_that_was_cut_gives_what_is_whole(share: float, tmp_path: Path) -> None:
     path, everything = written(tmp_path)
     used = 60 * 200 + PAGE_BYTES
@@ -167,7 +167,7 @@ def test_a_file_that_was_cut_gives_what_is_whole(share: float, tmp_path: Path) -
 
 
 @given(at=st.integers(0, 60 * 250), bit=st.integers(0, 7))
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_a_flipped_bit_anywhere_costs_at_most_what_it_hit(at: int, bit: int, tmp_path: Path) -> None:
     path, everything = written(tmp_path)
     text = bytearray(path.read_bytes())

@@ -151,7 +151,9 @@ def test_a_closed_store_opens_again(store: SqliteStore) -> None:
 
 
 @hypothesis_settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     key=st.text(st.characters(codec=None), min_size=1),

@@ -94,7 +94,7 @@ def test_a_series_longer_than_a_page_is_split(filled, cloud):
     assert [points_of(answer.time_series[0]) for answer in found] == [[5.5, 4.5, 3.5, 2.5], [1.5, 0.5]]
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(size=st.integers(1, 25), view=st.sampled_from([0, 1]))
 def test_pages_cover_every_series_and_point_once(filled, cloud, size, view):
     where = query(cloud.now_s - 100, cloud.now_s, view=view)

@@ -11,7 +11,6 @@ import contextlib
 import json
 import mmap
 import os
-import secrets
 import time
 import zlib
 from collections.abc import Iterator
@@ -204,7 +203,7 @@ class ReadFile:
 def _locked_file(folder: Path) -> tuple[Path, int]:
     """A new file, named only once it is locked: an unlocked one would be taken for that of a dead process."""
     for _ in range(20):
-        name = f"{os.getpid()}-{secrets.token_hex(6)}"
+        name = f"{os.getpid()}-{os.urandom(6).hex()}"
         unnamed, path = folder / (name + UNNAMED), folder / (name + SUFFIX)
         fd = open_file(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:

@@ -5,12 +5,9 @@ Source: https://opentelemetry.io/docs/specs/otlp/ (OTLP/HTTP: responses, partial
 
 from __future__ import annotations
 
-import email.utils
 import http.client
 import json
-import ssl
 import time
-import urllib.request
 import zlib
 from dataclasses import dataclass
 from typing import Any
@@ -119,6 +116,9 @@ def _opened(url: str, timeout_s: float) -> http.client.HTTPConnection:
     host = parts.hostname or ""
     if parts.scheme == "http":
         return http.client.HTTPConnection(host, parts.port or 80, timeout=timeout_s)
+    import ssl
+    import urllib.request
+
     proxy = None if urllib.request.proxy_bypass(host) else urllib.request.getproxies().get("https")
     at = urlsplit(proxy) if proxy else parts
     made = http.client.HTTPSConnection(
@@ -239,7 +239,9 @@ def _retry_after(text: str | None) -> float | None:
         return None
     if text.strip().isdigit():
         return float(text)
+    from email.utils import parsedate_to_datetime
+
     try:
-        return max(email.utils.parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
+        return max(parsedate_to_datetime(text).timestamp() - time.time(), 0.0)
     except (ValueError, TypeError, OverflowError):
         return None

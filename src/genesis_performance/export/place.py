@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import getpass
-import hashlib
 import os
 import re
 import stat
-import tempfile
 from pathlib import Path
+
+try:
+    from _blake2 import blake2b
+except ImportError:  # not CPython
+    from hashlib import blake2b  # in CPython it loads OpenSSL, 4 MB in every worker
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-z0-9_.-]+")
 
@@ -23,10 +25,14 @@ def shared_folder(base: str | None, *, service: str, destination: tuple[str | No
     Raises:
         OSError: the user's own folder can not be made, or is somebody else's.
     """
-    root = Path(base) if base else Path(tempfile.gettempdir()) / f"genesis-performance-{_user()}"
-    if not base:
+    if base:
+        root = Path(base)
+    else:
+        import tempfile
+
+        root = Path(tempfile.gettempdir()) / f"genesis-performance-{_user()}"
         make_own(root)  # everybody may write next to it
-    key = hashlib.blake2b(repr(destination).encode(), digest_size=6).hexdigest()
+    key = blake2b(repr(destination).encode(), digest_size=6).hexdigest()
     return root / f"{_NOT_IN_A_NAME.sub('_', service)[:60]}-{key}"
 
 
@@ -46,4 +52,6 @@ def _user() -> str:
     try:
         return str(os.geteuid())
     except AttributeError:  # not a Unix
+        import getpass
+
         return getpass.getuser()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -42,6 +41,8 @@ def task_id() -> str:
     given = _given.get()
     if given is not None:
         return given
+    import socket
+
     text = f"{socket.gethostname()[:60]}-{os.getpid()}-{_started_ns:x}"
     number = next(_number)
     return f"{text}-{number}" if number else text

@@ -9,17 +9,19 @@ Production: application default credentials and TLS. Emulator: plain text and no
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import importlib
 import logging
 import os
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..config import settings
 from ..errors import ConfigurationError, MissingDependencyError, UnknownNameError
+
+if TYPE_CHECKING:
+    import asyncio
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +122,11 @@ def client(
     target = endpoint or emulator or endpoint_of(service, location)
     if emulator:
         endpoint_of(service, location)  # what production would refuse is refused here too
-    loop = asyncio.get_running_loop() if aio else None
+    loop = None
+    if aio:
+        import asyncio  # loaded already, where a loop runs
+
+        loop = asyncio.get_running_loop()
     key = (service, target, os.getpid(), id(loop) if loop else 0)
     try:
         found = _clients[key]
@@ -179,6 +185,8 @@ def close_all() -> None:
         if not loop_id:
             found.transport.close()
         elif (loop := loops.get(loop_id)) is not None and loop.is_running():
+            import asyncio
+
             asyncio.run_coroutine_threadsafe(found.transport.close(), loop)
 
 

@@ -16,20 +16,20 @@ from ..export.catalog import OPERATION
 from ..export.clock import Clock
 from ..export.limits import Complaints
 from ..export.sink import Sink
-from ..model.alert import PerformanceIncident
 from .alerting import Alerting
-from .channels import Notifier, open_notifier
-from .cloud_incidents import CloudIncidents
 from .handles import Counter, Distribution, Gauge
 from .health import MonitorHealth
 from .health import of as _health
 from .pipeline import Destination, Pipeline, join, leave
-from .records import MonitorRecords
-from .watch import Watch
 
 if TYPE_CHECKING:
+    from ..model.alert import PerformanceIncident
     from ..storage import Store
+    from .channels import Notifier
+    from .cloud_incidents import CloudIncidents
     from .own_cost import OwnBill
+    from .records import MonitorRecords
+    from .watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -283,6 +283,10 @@ class PerformanceMonitor(Alerting):
         return None
 
     def _watched(self) -> tuple[Watch, MonitorRecords]:
+        from .channels import open_notifier
+        from .records import MonitorRecords
+        from .watch import Watch
+
         pipeline = self._open()
         with self._lock:
             if self._watch is None or self._records is None:

@@ -14,8 +14,6 @@ from .channel import Channel
 from .delivery import Delivery
 from .notification import as_json, as_slack
 from .notifier import Notifier
-from .pubsub import PubsubTopic
-from .webhook import Webhook, checked_url
 
 ENCODERS = {"json": as_json, "slack": as_slack}
 
@@ -38,6 +36,8 @@ def open_channels() -> list[Channel]:
         )
     url = _url(section)
     if url is not None:
+        from .webhook import Webhook  # TLS, 2 MB
+
         channels.append(
             Webhook(
                 url,
@@ -47,6 +47,8 @@ def open_channels() -> list[Channel]:
             )
         )
     if section.pubsub_topic:
+        from .pubsub import PubsubTopic
+
         channels.append(PubsubTopic(section.pubsub_topic))
     return channels
 
@@ -76,6 +78,8 @@ def open_notifier(clock: Clock) -> Notifier | None:
 def _url(section: NotificationsSection) -> Callable[[], str] | None:
     given, secret = section.webhook_url, section.webhook_url_secret
     if given is not None:
+        from .webhook import checked_url
+
         checked_url(given, allow_private_http=section.allow_private_http)
         return lambda: given
     if secret is not None:

@@ -1,127 +1,89 @@
 """Processes that are killed while they record: nothing acknowledged is lost, nothing is counted twice.
 
-A driver process forks workers, several at a time. Each records in two threads and writes a byte into a pipe
-after each call that returned. The driver kills it at a random moment and counts the bytes. No process
-survives: the workers take turns at sending, and die while they merge, fold and remove files. At the end this
-process takes over and what it sends is compared with the bytes, worker by worker.
+No process survives: the workers take turns at sending to the emulator, and die while they send, merge, fold
+and remove files. At the end this process takes over, and what the emulator holds is compared with what the
+workers were told had been recorded, worker by worker and all together.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-import textwrap
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from genesis_performance import config
-from genesis_performance.export.sinks.memory import MemorySink
-from genesis_performance.model.series import Distribution
+from genesis_performance.emulator import RunningEmulator, running_emulator
+from genesis_performance.emulator.clock import Clock
+from genesis_performance.gcp import close_all, each
 from genesis_performance.monitor.pipeline import Destination, Pipeline
 
-THREADS = 2
+from . import killed_processes
+from .killed_processes import METRICS, THREADS, TOGETHER, FastClock
 
-DRIVER = """
-import json, os, random, select, signal, sys, threading, time
-
-kills, seed = int(sys.argv[1]), int(sys.argv[2])
-chance = random.Random(seed)
-
-from genesis_performance.monitor.pipeline import Destination, Pipeline
-from genesis_performance.operations import Recorder, register
-from genesis_performance.export.sinks.memory import MemorySink
-from genesis_performance.monitor.handles import Counter, Distribution
-import genesis_performance.export.sharing, genesis_performance.export.writer
-from genesis_performance import config
-import psutil
-
-config.settings()
-
-def worker(number, acknowledge):
-    pipeline = Pipeline(
-        Destination(project=None, prefix="p", service="kill", environment="test", sink="memory"),
-        sink=MemorySink(), is_shared=True,
-    )
-    pipeline.exporter._interval_s = 0.03
-    recorder = Recorder()
-    register(recorder)
-    pipeline.exporter.start()
-    labels = {"worker": f"w{number}x"}
-    orders = Counter(lambda: pipeline.buffer, "orders", labels, None)
-    waits = Distribution(lambda: pipeline.buffer, "waits", labels, None)
-
-    def load():
-        while True:
-            orders.add()
-            os.write(acknowledge, b"c")
-            waits.record(1.0)
-            os.write(acknowledge, b"d")
-            with recorder.operation(f"pay-w{number}x"):
-                pass
-            os.write(acknowledge, b"o")
-            pipeline.buffer.record("labelled", 2.0, labels)
-            os.write(acknowledge, b"l")
-
-    for _ in range(THREADS - 1):
-        threading.Thread(target=load, daemon=True).start()
-    load()
-
-found = {}
-running = {}  # read end -> number, pid, when it dies, bytes
-started = 0
-while started < kills or running:
-    while started < kills and len(running) < 6:
-        reads, writes = os.pipe()
-        pid = os.fork()
-        if not pid:
-            os.close(reads)
-            for other in running:
-                os.close(other)
-            worker(started, writes)
-        os.close(writes)
-        os.set_blocking(reads, False)
-        running[reads] = [started, pid, time.monotonic() + chance.uniform(0, 0.25), {}]
-        started += 1
-    ready, _, _ = select.select(list(running), [], [], 0.002)
-    for reads in ready:
-        number, pid, dies, counts = running[reads]
-        text = os.read(reads, 65536)
-        for kind in "cdol":
-            counts[kind] = counts.get(kind, 0) + text.count(kind.encode())
-        if not text:
-            os.waitpid(pid, 0)
-            os.close(reads)
-            found[number] = counts
-            del running[reads]
-    for number, pid, dies, counts in running.values():
-        if time.monotonic() >= dies:
-            os.kill(pid, signal.SIGKILL)
-print(json.dumps(found))
-"""
+FACTOR = 40
 
 
-def driven(kills: int, seed: int) -> dict[str, dict[str, int]]:
-    code = textwrap.dedent(DRIVER).replace("THREADS", str(THREADS))
+@pytest.fixture
+def origin_ns() -> int:
+    return time.time_ns()
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, origin_ns: int) -> Iterator[RunningEmulator]:
+    """On a fast clock, and this process and those it starts know it."""
+    with running_emulator(clock=Clock(FastClock(FACTOR, origin_ns).unix_ns)) as emulator:
+        for name, value in {
+            "GENESIS_PERF_EMULATOR": emulator.grpc,
+            "GENESIS_PERF_EMULATOR_HTTP": emulator.http,
+            "GOOGLE_CLOUD_PROJECT": "p",
+            "NO_GCE_CHECK": "true",
+            "GENESIS_PERF__MONITORING__BUFFER_DIR": str(tmp_path / "buffer"),
+            "GENESIS_PERF__MONITORING__WRITE_INTERVAL_S": "5",
+            "GENESIS_PERF__MONITORING__MAX_SERIES": "20000",
+        }.items():
+            monkeypatch.setenv(name, value)
+        config.reset()
+        yield emulator
+        close_all()
+
+
+def killed(kills: int, seed: int, origin_ns: int) -> dict[str, dict[str, int]]:
+    """What was acknowledged to each worker, once all are dead."""
+    arguments = map(str, (kills, seed, FACTOR, origin_ns))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, str(kills), str(seed)],
-        capture_output=True, text=True, timeout=900, check=False,
+        [sys.executable, "-W", "ignore", killed_processes.__file__, *arguments],
+        capture_output=True, text=True, timeout=900, check=False, env=os.environ,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, int]] = json.loads(done.stdout)
     return found
 
 
-def counted(sink: MemorySink, name: str) -> dict[str, float]:
-    """What was sent, by worker."""
+def in_the_cloud(name: str, kind: str, now_ns: int) -> dict[str, float]:
+    """The newest value of each worker; of a distribution its count."""
     found: dict[str, float] = {}
-    for (metric, labels), series in sink.series.items():
-        if metric == name:
-            own = dict(labels)
-            worker = own.get("worker") or own.get("operation", "").removeprefix("pay-")
-            value = series.points[-1].value
-            found[worker[1:-1]] = value.count if isinstance(value, Distribution) else value
+    metric = f"prometheus.googleapis.com/p.{name}/{kind}"
+    request = {
+        "name": "projects/p",
+        "filter": f'metric.type="{metric}" AND resource.type="prometheus_target"',
+        "interval": {
+            "start_time": {"seconds": now_ns // 10**9 - 3 * 3600},
+            "end_time": {"seconds": now_ns // 10**9 + 300},
+        },
+    }
+    for series in each("metrics", "list_time_series", request):
+        labels = series.metric.labels
+        worker = labels.get("worker") or labels.get("operation", "").removeprefix("pay-")
+        value = series.points[0].value
+        number = value.double_value if kind == "counter" else value.distribution_value.count
+        assert worker[1:-1] not in found, "a series multiplied"
+        found[worker[1:-1]] = number
     return found
 
 
@@ -129,34 +91,30 @@ def counted(sink: MemorySink, name: str) -> dict[str, float]:
     ("kills", "seed"), [(100, 1), pytest.param(1000, 2, marks=pytest.mark.slow)], ids=["100", "1000"]
 )
 def test_kills_at_random_moments_lose_nothing_acknowledged_and_double_nothing(
-    kills: int, seed: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    kills: int, seed: int, cloud: RunningEmulator, origin_ns: int, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_SYNC_S", "0.05")
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__MAX_SERIES", "20000")
-    config.reset()
-    acknowledged = driven(kills, seed)
+    acknowledged = killed(kills, seed, origin_ns)
     assert len(acknowledged) == kills
-    sink = MemorySink()
-    heir = Pipeline(
-        Destination(project=None, prefix="p", service="kill", environment="test", sink="memory"),
-        sink=sink,
-        is_shared=True,
-    )
-    assert heir.flush(30)
+    clock = FastClock(FACTOR, origin_ns)
+    to = Destination(project="p", prefix="p", service="kill", environment="test", sink="otlp")
+    heir = Pipeline(to, clock=clock, is_shared=True)
+    assert heir.flush(60 * FACTOR)
     health = heir.shared_health()
-    assert heir.close(30)
+    assert heir.close(60 * FACTOR)
     assert health is not None
     assert health.lost == {}
-    names = {"c": "orders", "d": "waits", "o": "operation/duration", "l": "labelled"}
-    sent = {kind: counted(sink, name) for kind, name in names.items()}
+    kinds = {way: "counter" if way in {"c", TOGETHER} else "histogram" for way in METRICS}
+    sent = {way: in_the_cloud(name, kinds[way], clock.unix_ns()) for way, name in METRICS.items()}
     lost, doubled = [], []
     for worker, counts in acknowledged.items():
-        more = {kind: sent[kind].get(worker, 0) - counts.get(kind, 0) for kind in names}
+        more = {way: sent[way].get(worker, 0) - count for way, count in counts.items() if way != TOGETHER}
         if min(more.values()) < 0:
             lost.append((worker, more))
         if sum(more.values()) > THREADS:  # each thread was at one record at most
             doubled.append((worker, more))
     assert (lost, doubled) == ([], [])
+    (together,) = sent[TOGETHER].values()
+    assert 0 <= together - sum(counts[TOGETHER] for counts in acknowledged.values()) <= THREADS * kills
     assert sum(sum(counts.values()) for counts in acknowledged.values()) > 100 * kills
-    left = [path.name for path in (tmp_path / ".buffer").rglob("*") if path.is_file()]
+    left = [path.name for path in (tmp_path / "buffer").rglob("*") if path.is_file()]
     assert sorted(left) == ["totals", "writer"]

@@ -236,7 +236,7 @@ def test_a_hundred_thousand_label_sets_do_not_fill_the_memory(make: Callable[...
     buffer = make(max_series=10)
     for number in range(100_000 // 20):
         buffer.record("wait_ms", 1.0, {"name": f"v{chr(97 + number % 26)}{'ab' * (number % 200)}", "x": "y"})
-    assert len(buffer._aliases) <= 40
+    assert len(buffer.known) <= 40
     assert len(buffer.series(NOW_NS)) <= 11
 
 

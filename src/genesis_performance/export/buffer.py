@@ -1,7 +1,8 @@
 """Metrics recorded by name: distributions, counters and gauges, aggregated in memory or in a file.
 
-Recording takes no lock, makes no system call and never raises; only the first value of a series in a thread
-may do the former two. What can not be recorded is counted, and logged at most once a minute for each reason.
+Recording takes no lock, makes no system call and never raises; only the first value of a series in a thread,
+and what can not be recorded as it is, may do the former two. What can not be recorded is counted, and logged
+at most once a minute for each reason.
 A signal or a finaliser that records in the middle of recording is fine.
 
 The values of a distribution go into fixed buckets (``BOUNDS``): count and sum are exact, a quantile is
@@ -10,7 +11,6 @@ within 8 %, and values below 0.0001, negative ones too, share the first bucket.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import threading
@@ -24,7 +24,7 @@ from .blocks import GAUGE as GAUGE_CELL
 from .blocks import SeriesKey, SeriesText
 from .catalog import ENVIRONMENT, OVERFLOW, SERVICE, STANDARD, legal_name, unit_of
 from .cells import Cells
-from .labels import Labels, clean_labels
+from .labels import Labels, clean_labels, exact
 from .limits import Complaints, SeriesBudget
 from .reading import Reader
 from .recorded import Cell, CounterCell, DistributionCell, GaugeCell, RecordedSeries
@@ -36,7 +36,8 @@ from .totals import Totals, add_all
 log = logging.getLogger(__name__)
 
 LARGEST = 1e150
-"""Beyond it the squares of a deviation overflow; no measurement is so large."""
+LEAST = -LARGEST
+"""Beyond them the squares of a deviation overflow; no measurement is so large."""
 
 MAX_METRICS = 500
 """Different names in one process; a project holds 10,000 (https://cloud.google.com/monitoring/quotas)."""
@@ -64,6 +65,11 @@ class MetricBuffer:
         budget: of series; later label sets of a metric are recorded under the label value ``__other__``.
         unix_ns: the clock that the first point starts at.
         cells: where values are kept; on the heap by default.
+
+    Attributes:
+        known: distributions that were recorded, as callers write them: ``(name, *keys, *values)`` of the
+            labels, then the types of the values unless all are texts. Who finds a series here need not ask
+            ``record``.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class MetricBuffer:
         unix_ns: Callable[[], int],
         cells: Cells | None = None,
     ) -> None:
+        self.known: dict[tuple[object, ...], RecordedSeries] = {}
         self._store = cells or Cells(Region, complaints)
         self._fixed: Labels = ((ENVIRONMENT, environment), (SERVICE, service))
         self._budget = budget
@@ -85,7 +92,6 @@ class MetricBuffer:
         self._kinds: dict[str, str] = {}
         self._metrics: dict[str, Metric] = {}
         self._series: dict[tuple[str, Labels], RecordedSeries] = {}
-        self._aliases: dict[object, RecordedSeries] = {}  # as the caller wrote it -> series
         self._readers: dict[Region, Reader] = {}
 
     @property
@@ -112,25 +118,20 @@ class MetricBuffer:
     ) -> None:
         """Record one value; never raises."""
         try:
-            try:
-                series = self._aliases[(kind, name, tuple(labels.items()) if labels else ())]
-            except (KeyError, TypeError, AttributeError):
-                found = self.find(name, labels, kind, unit)
-                if found is None:
-                    return
-                series = found
-            self.record_in(series, value)
+            series = self.find(name, labels, kind, unit)
+            if series is not None:
+                self.record_in(series, value)
         except Exception as error:  # noqa: BLE001 - the host's request must go on
             self.count_failure(error)
 
     def record_in(self, series: RecordedSeries, value: float) -> None:
         """Record into a series already found; the value is checked."""
-        if value.__class__ is not float:
+        if type(value) is not float:
             checked = self._number(series, value)
             if checked is None:
                 return
             value = checked
-        if not -LARGEST < value < LARGEST:
+        if not LEAST < value < LARGEST:
             self._refuse_value("value not finite", series, value)
             return
         if value < 0 and series.kind == COUNTER:
@@ -149,25 +150,32 @@ class MetricBuffer:
         self, name: str, labels: Mapping[str, str] | None, kind: str, unit: str | None = None
     ) -> RecordedSeries | None:
         """The series, made when it is new; None when the name can not be recorded."""
+        name = exact(name)
+        try:
+            own = {exact(key): exact(value) for key, value in labels.items()} if labels else {}
+        except AttributeError:
+            own = None
+        spelling = None
+        if kind == DISTRIBUTION and own is not None and type(name) is str:
+            spelling = _spelling(name, own)
+            known = self.known.get(spelling) if spelling else None
+            if known is not None:
+                return known
         metric = self._metric(name, kind, unit)
         if metric is None:
             return None
-        try:
-            items = list(labels.items()) if labels else []
-        except AttributeError:
+        if own is None:
             self._complaints.add(
                 "labels refused",
                 "metric %s: labels are %s and left out; give a mapping of names to texts",
                 metric.name,
                 type(labels).__name__,
             )
-            items = []
-        clean = clean_labels(items, self._fixed, self._complaints, metric.name)
+        clean = clean_labels((own or {}).items(), self._fixed, self._complaints, metric.name)
         series = self._find(metric, clean, kind)
         # Raw ids make ever new spellings: beyond the limit they are looked up the slow way each time.
-        if len(self._aliases) < 4 * self._budget.max_series:
-            with contextlib.suppress(TypeError):
-                self._aliases[(kind, name, tuple(items))] = series
+        if spelling is not None and len(self.known) < 4 * self._budget.max_series:
+            self.known[spelling] = series
         return series
 
     def totals(self) -> Totals:
@@ -187,7 +195,7 @@ class MetricBuffer:
     def name_service(self, service: str) -> None:
         """The service label of series that are made from now on and say none."""
         self._fixed = tuple((key, service if key == SERVICE else value) for key, value in self._fixed)
-        self._aliases.clear()
+        self.known.clear()
 
     def described(self, name: str) -> tuple[Metric, frozenset[str]] | None:
         """A recorded distribution and its label keys; None when there is none of this name."""
@@ -263,7 +271,7 @@ class MetricBuffer:
                 MAX_METRICS,
             )
             return None
-        metric = metric_of(SeriesKey(_CELLS[kind][1], name, ()), unit or unit_of(name))
+        metric = metric_of(SeriesKey(_CELLS[kind][1], name, ()), unit if unit and type(unit) is str else unit_of(name))
         self._metrics[name] = metric
         self._kinds[name] = kind
         return metric
@@ -342,3 +350,16 @@ class MetricBuffer:
 
 
 _RESERVED = frozenset(metric.name for metric in STANDARD)
+
+
+def _spelling(name: str, labels: Mapping[str, object]) -> tuple[object, ...] | None:
+    """What a label set is known by; None where values that are equal may be different texts."""
+    types = (*map(type, labels.values()),)
+    if types.count(str) == len(types):
+        return (name, *labels, *labels.values())
+    if _PLAIN.issuperset(types):
+        return (name, *labels, *labels.values(), *types)  # True equals 1, and is another text
+    return None
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})

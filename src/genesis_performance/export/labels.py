@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from .catalog import ENVIRONMENT, SERVICE
 from .limits import Complaints
@@ -32,6 +33,7 @@ def clean_labels(
     clean = dict(fixed)
     room = MAX_LABELS - len(clean)
     for key, value in items:
+        key = exact(key)
         if type(key) is not str or len(key) > MAX_KEY_LENGTH or not _KEY.fullmatch(key):
             complaints.add(
                 "label key refused",
@@ -73,7 +75,14 @@ def _text(value: object, key: str, complaints: Complaints, what: str) -> str:
     return redact_value(text)
 
 
+def exact(value: Any) -> Any:
+    """The same; of a text of a class of its own, such as a member of an Enum, the text that it holds."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
 def _said(value: object) -> str:
     if value is None:
         return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str.__str__(value if isinstance(value, str) else str(value))

@@ -6,11 +6,12 @@ system call. Everything else, also a monitor that was closed or a process that f
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from threading import get_ident
 
 from ..export.blocks import RECORDS, TOTAL
-from ..export.buffer import COUNTER, DISTRIBUTION, GAUGE, LARGEST, MetricBuffer
+from ..export.buffer import COUNTER, DISTRIBUTION, GAUGE, LARGEST, LEAST, MetricBuffer
 from ..export.recorded import Cell, RecordedSeries
 from ..export.region import RegionFullError
 
@@ -28,7 +29,9 @@ class _Handle:
     ):
         self._find_buffer = buffer
         self._name = name
-        self._labels = dict(labels) if labels else None
+        self._labels = labels
+        with contextlib.suppress(Exception):  # what is wrong with them is counted at each record
+            self._labels = dict(labels) if labels else None
         self._unit = unit
         self._buffer: MetricBuffer | None = None
         self._series: RecordedSeries | None = None
@@ -40,8 +43,8 @@ class _Handle:
             if buffer is None:
                 return
             if self._series is None or buffer is not self._buffer:
+                self._buffer, self._series = buffer, None
                 self._series = buffer.find(self._name, self._labels, self.KIND, self._unit)
-                self._buffer = buffer
             if self._series is not None:
                 buffer.record_in(self._series, value)
                 self._cells = self._series.cells
@@ -57,14 +60,13 @@ class Distribution(_Handle):
 
     def record(self, value: float) -> None:
         """Add one value."""
-        if value.__class__ is float and -LARGEST < value < LARGEST:
-            cell = self._cells.get(get_ident())
-            if cell is not None:
-                try:
-                    cell.record(value)
-                except RegionFullError:  # nothing was added yet
-                    self._record(value)
+        kind = type(value)
+        if (kind is float or kind is int) and LEAST < value < LARGEST:
+            try:
+                self._cells[get_ident()].record(value)
                 return
+            except (KeyError, RegionFullError):  # nothing was added yet
+                pass
         self._record(value)
 
 
@@ -76,7 +78,7 @@ class Counter(_Handle):
 
     def add(self, value: float = 1) -> None:
         """Count ``value`` more; a negative one is refused and counted."""
-        kind = value.__class__
+        kind = type(value)
         if (kind is int or kind is float) and 0 <= value < LARGEST:
             cell = self._cells.get(get_ident())
             if cell is not None:
@@ -95,7 +97,8 @@ class Gauge(_Handle):
 
     def set(self, value: float) -> None:
         """Say what the value is now."""
-        if value.__class__ is float and -LARGEST < value < LARGEST:
+        kind = type(value)
+        if (kind is float or kind is int) and LEAST < value < LARGEST:
             cell = self._cells.get(get_ident())
             if cell is not None:
                 cell.record(value)

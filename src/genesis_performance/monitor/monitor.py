@@ -6,12 +6,13 @@ import logging
 import re
 import threading
 from collections.abc import Mapping
+from threading import get_ident
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from ..config import configured_project, project_argument, settings
 from ..errors import InvalidInputError, StateError, UnknownNameError
-from ..export.buffer import MetricBuffer
+from ..export.buffer import LARGEST, LEAST, MetricBuffer
 from ..export.catalog import OPERATION
 from ..export.clock import Clock
 from ..export.limits import Complaints
@@ -73,6 +74,7 @@ class PerformanceMonitor(Alerting):
         self._clock = clock
         self._lock = threading.RLock()
         self._pipeline: Pipeline | None = None
+        self._ready: MetricBuffer | None = None  # the pipeline's, from its thread's start to our end
         self._watch: Watch | None = None
         self._records: MonitorRecords | None = None
         self._cloud: CloudIncidents | None = None
@@ -97,9 +99,20 @@ class PerformanceMonitor(Alerting):
 
         What can not be recorded is counted in ``health()`` and logged at most once a minute.
         """
-        buffer = self._buffer()
-        if buffer is not None:
-            buffer.record(name, value, labels)
+        kind = type(value)
+        try:
+            if (kind is float or kind is int) and LEAST < value < LARGEST:
+                known = self._ready.known  # type: ignore[union-attr]
+                if labels:
+                    spelling = (name, *labels, *labels.values())
+                    series = known.get(spelling) or known[(*spelling, *map(type, labels.values()))]
+                else:
+                    series = known[(name,)]
+                series.cells[get_ident()].record(value)
+                return
+        except Exception:  # noqa: BLE001, S110 - a new series or thread, or something odd: not here
+            pass
+        self._record(name, value, labels)
 
     def distribution(
         self, name: str, labels: Mapping[str, str] | None = None, *, unit: str | None = None
@@ -179,6 +192,7 @@ class PerformanceMonitor(Alerting):
         """Flush and stop; True when nothing was left to send. A second call does nothing."""
         with self._lock:
             pipeline, self._pipeline = self._pipeline, None
+            self._ready = None
             already, self._is_closed = self._is_closed, True
         self._making.set()
         if already or pipeline is None:
@@ -224,6 +238,7 @@ class PerformanceMonitor(Alerting):
         """Called by the pipeline: the parent's locks may be held by a thread that the child does not have."""
         self._lock = threading.RLock()
         self._making = threading.Event()
+        self._ready = None  # until the child has a thread
 
     def __enter__(self) -> Self:
         return self
@@ -281,6 +296,18 @@ class PerformanceMonitor(Alerting):
         except Exception as error:  # noqa: BLE001 - the host's request must go on
             self._complaints.add("failed", "metrics are not recorded: %s", error)
         return None
+
+    def _record(self, name: str, value: float, labels: Mapping[str, str] | None) -> None:
+        buffer = self._ready or self._buffer()
+        if buffer is None:
+            return
+        buffer.record(name, value, labels)
+        if self._ready is None:
+            with self._lock:  # not after close()
+                pipeline = self._pipeline
+                # As long as there is no thread, every record is to try for one.
+                if pipeline is not None and pipeline.exporter.is_running:
+                    self._ready = pipeline.buffer
 
     def _watched(self) -> tuple[Watch, MonitorRecords]:
         from .channels import open_notifier

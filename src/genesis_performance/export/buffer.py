@@ -271,7 +271,8 @@ class MetricBuffer:
                 MAX_METRICS,
             )
             return None
-        metric = metric_of(SeriesKey(_CELLS[kind][1], name, ()), unit if unit and type(unit) is str else unit_of(name))
+        said = unit if type(unit) is str and unit else unit_of(name)
+        metric = metric_of(SeriesKey(_CELLS[kind][1], name, ()), said)
         self._metrics[name] = metric
         self._kinds[name] = kind
         return metric

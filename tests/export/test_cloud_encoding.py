@@ -105,7 +105,7 @@ def fill(to: Any, value: Distribution) -> None:
 
 
 def decoded(encoder: Encoder, batch: Sequence[Series]) -> Any:
-    content = encoder.request((encoder.encoding(one), one.points[-1]) for one in batch)
+    content = encoder.request((one, encoder.encoding(one), one.points[-1]) for one in batch)
     return types.CreateTimeSeriesRequest.pb().FromString(content)
 
 
@@ -160,7 +160,7 @@ def test_a_point_of_a_recorded_distribution_is_short() -> None:
     value = Distribution(bounds=BOUNDS, counts=tuple(counts), sum=1.0)
     point = Point(end_unix_ns=2, value=value, start_unix_ns=1)
     one = Series(metric=VALUES, labels=(), points=(point,))
-    assert len(encoder.request([(encoder.encoding(one), point)])) < 500
+    assert len(encoder.request([(one, encoder.encoding(one), point)])) < 500
 
 
 def test_series_with_the_same_label_keys_share_their_shape() -> None:

@@ -22,7 +22,7 @@ from ..model.series import Distribution, Metric, Point, Series
 from .catalog import metric_type
 from .labels import Labels
 from .resource import GENERIC_TASK
-from .wire import message, sized, text, varint
+from .wire import SMALL, message, sized, text, varint
 
 SECOND_NS = 1_000_000_000
 
@@ -45,7 +45,7 @@ _OPTIONS, _COUNTS = 0x32, 0x3A  # of a distribution; its count is 0x08
 _EXPONENTIAL, _EXPLICIT = 0x12, 0x1A  # of the options
 
 _pack_double = struct.Struct("<BBBd").pack
-_pack_moments = struct.Struct("<BdBd").pack
+_moments = struct.Struct("<BdBd")
 
 
 class Shape:
@@ -99,7 +99,6 @@ class Encoding:
         value = point.value
         if isinstance(value, Distribution):
             content = _distribution(value, self.shape.options(value.bounds))
-            content = message(0x12, message(0x2A, content))
         elif self._is_integer:
             content = message(0x12, b"\x10" + varint(int(value) & 0xFFFF_FFFF_FFFF_FFFF))
         else:
@@ -118,6 +117,9 @@ class Encoding:
         return sized(_SERIES, len(before) + size) + before
 
 
+Item = tuple[Series, Encoding, Point]
+
+
 class Encoder:
     """Encodes the series of one process.
 
@@ -132,29 +134,35 @@ class Encoder:
         self._prefix = prefix
         labels = _labels(_LABELS_OF_RESOURCE, resource.items())
         self._resource = message(_RESOURCE, text(_TYPE_OF_RESOURCE, GENERIC_TASK) + labels)
-        self._kept: dict[tuple[str, Labels], Encoding] = {}
+        self._known: dict[tuple[str, Labels], Encoding] = {}
         self._shapes: dict[tuple[str, frozenset[str]], Shape] = {}
         self._end_ns = -1
         self._end = b""
 
     def encoding(self, series: Series) -> Encoding:
         """What is kept of a series, made when it is new."""
-        key = (series.metric.name, series.labels)
-        found = self._kept.get(key)
-        return self._new(series) if found is None else found
+        kept = series.kept
+        if kept is not None and kept.by is self:
+            return kept.made
+        found = self._known.get((series.metric.name, series.labels))
+        if found is None:
+            found = self._new(series)
+        if kept is not None:
+            kept.by, kept.made = self, found
+        return found
 
-    def request(self, items: Iterable[tuple[Encoding, Point]]) -> bytes:
+    def request(self, items: Iterable[Item]) -> bytes:
         """The request that writes these points."""
         fields = [self._name]
-        for encoding, point in items:
+        for _, encoding, point in items:
             if point.end_unix_ns != self._end_ns:
                 self._end_ns, self._end = point.end_unix_ns, timestamp(_END, point.end_unix_ns)
             fields.append(encoding.encoded(point, self._end))
         return b"".join(fields)
 
     def _new(self, series: Series) -> Encoding:
-        if len(self._kept) >= MAX_KEPT:
-            self._kept.clear()
+        if len(self._known) >= MAX_KEPT:
+            self._known.clear()
             self._shapes.clear()
         metric = series.metric
         keys = frozenset(key for key, _ in series.labels)
@@ -163,7 +171,7 @@ class Encoder:
         described += _labels(_LABELS_OF_METRIC, series.labels)
         kind = bytes((0x18, KINDS[metric.kind], 0x20, TYPES[metric.value_type]))
         made = Encoding(shape, message(_METRIC, described) + self._resource + kind)
-        self._kept[metric.name, series.labels] = made
+        self._known[metric.name, series.labels] = made
         return made
 
 
@@ -188,23 +196,28 @@ def bucket_options(bounds: tuple[float, ...]) -> bytes:
 
 
 def _distribution(value: Distribution, options: bytes) -> bytes:
+    """The value of a point that is a distribution."""
     count = value.count
     if not count:
-        return options
-    counts = _packed(value.counts)
-    moments = _pack_moments(0x11, value.sum / count, 0x19, value.sum_of_squared_deviation)
-    return b"".join((b"\x08", varint(count), moments, options, sized(_COUNTS, len(counts)), counts))
+        return _before_distribution(len(options)) + options
+    counts = (bytes(value.first) + _varints(value.filled)).rstrip(b"\0")
+    number, before = varint(count), sized(_COUNTS, len(counts))
+    size = 1 + len(number) + _moments.size + len(options) + len(before) + len(counts)
+    moments = _moments.pack(0x11, value.sum / count, 0x19, value.sum_of_squared_deviation)
+    return b"".join((_before_distribution(size), b"\x08", number, moments, options, before, counts))
 
 
-def _packed(counts: tuple[int, ...]) -> bytes:
-    """Varints; trailing zeros may be left out (google/api/distribution.proto)."""
-    try:
-        quickly = bytes(counts).rstrip(b"\0")
-        if quickly.isascii():  # all below 128, so that each is one byte
-            return quickly
-    except ValueError:  # one is above 255
-        pass
-    return b"".join(map(varint, counts)).rstrip(b"\0")
+@lru_cache(maxsize=4096)
+def _before_distribution(size: int) -> bytes:
+    content = sized(0x2A, size)
+    return sized(0x12, len(content) + size) + content
+
+
+def _varints(counts: tuple[int, ...]) -> bytes:
+    """Trailing zeros may be left out then (google/api/distribution.proto): no other varint ends in one."""
+    if max(counts) < 0x80:
+        return bytes(counts)
+    return b"".join([SMALL[count] if count < 0x80 else varint(count) for count in counts])
 
 
 def _labels(tag: int, labels: Iterable[tuple[str, str]]) -> bytes:

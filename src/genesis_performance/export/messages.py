@@ -17,7 +17,7 @@ def create_request(
     from google.cloud.monitoring_v3.types import CreateTimeSeriesRequest
 
     encoder = Encoder(project, prefix, resource)
-    content = encoder.request((encoder.encoding(series), point) for series, point in batch)
+    content = encoder.request((series, encoder.encoding(series), point) for series, point in batch)
     return CreateTimeSeriesRequest.pb().FromString(content)
 
 

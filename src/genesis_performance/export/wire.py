@@ -5,13 +5,16 @@ Source: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
-_SMALL = [bytes((number,)) for number in range(0x80)]
+SMALL = [bytes((number,)) for number in range(0x80)]
+"""Numbers below 128 as varints."""
 
 
 def varint(number: int) -> bytes:
     """Base 128, the low bits first. The number must not be negative."""
     if number < 0x80:
-        return _SMALL[number]
+        return SMALL[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     made = bytearray()
     while number > 0x7F:
         made.append(number & 0x7F | 0x80)
@@ -22,7 +25,7 @@ def varint(number: int) -> bytes:
 
 def sized(tag: int, size: int) -> bytes:
     """What stands before ``size`` bytes of a field; a tag is field number << 3 | 2, of fields up to 15."""
-    return _SMALL[tag] + varint(size)
+    return SMALL[tag] + varint(size)
 
 
 def message(tag: int, content: bytes) -> bytes:

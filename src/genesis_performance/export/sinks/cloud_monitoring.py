@@ -24,7 +24,7 @@ from ...errors import (
 )
 from ...gcp.calling import call
 from ...model.series import Metric, Point, Series
-from ..cloud_encoding import SECOND_NS, Encoder, Encoding, Shape
+from ..cloud_encoding import SECOND_NS, Encoder, Item, Shape
 from ..descriptors import create_descriptor
 from ..refusal import Refusal, refusal
 from ..resource import generic_task
@@ -47,8 +47,6 @@ MAX_REFUSED_CALLS = 40
 """Calls of one write that may be refused whole while the culprit is searched."""
 
 DESCRIPTOR_REMEDY = "the role roles/monitoring.metricWriter has monitoring.metricDescriptors.create"
-
-_Item = tuple[Series, Encoding, Point]
 
 
 class _Outcome:
@@ -99,7 +97,7 @@ class CloudMonitoringSink:
         ends = self._monotonic() + timeout_s
         outcome = _Outcome()
         held: list[Series] = []
-        items: list[_Item] = []
+        items: list[Item] = []
         shapes: set[Shape] = set()
         held_ns = 0
         now, encoding_of = self._monotonic(), self._encoder.encoding
@@ -136,9 +134,7 @@ class CloudMonitoringSink:
     def close(self) -> None:
         """Nothing: the clients belong to the door."""
 
-    def _describe(
-        self, shapes: set[Shape], items: list[_Item], outcome: _Outcome, ends: float
-    ) -> list[_Item]:
+    def _describe(self, shapes: set[Shape], items: list[Item], outcome: _Outcome, ends: float) -> list[Item]:
         """Create what descriptors are missing; return the items that may be sent."""
         missing: dict[str, tuple[Metric, frozenset[str]]] = {}
         for shape in shapes:
@@ -183,11 +179,11 @@ class CloudMonitoringSink:
                 sendable.append(item)
         return sendable
 
-    def _send(self, batch: list[_Item], outcome: _Outcome, ends: float) -> None:
+    def _send(self, batch: list[Item], outcome: _Outcome, ends: float) -> None:
         if outcome.unavailable >= 2 or self._monotonic() >= ends:
             outcome.retry.extend(series for series, _, _ in batch)
             return
-        content = self._encoder.request((encoding, point) for _, encoding, point in batch)
+        content = self._encoder.request(batch)
         try:
             call("metrics", "create_time_series", _request(content), timeout_s=self._time_for_a_call(ends))
         except CloudError as error:
@@ -199,7 +195,7 @@ class CloudMonitoringSink:
             outcome.unavailable = 0
             self._sent(batch, outcome)
 
-    def _judge(self, batch: list[_Item], error: CloudError, outcome: _Outcome, ends: float) -> None:
+    def _judge(self, batch: list[Item], error: CloudError, outcome: _Outcome, ends: float) -> None:
         refused = refusal(error, len(batch))
         if refused is not None:
             outcome.errors.append(str(error))
@@ -216,7 +212,7 @@ class CloudMonitoringSink:
                     self._described.clear()
             outcome.retry.extend(series for series, _, _ in batch)
 
-    def _sort_out(self, batch: list[_Item], refused: Refusal, outcome: _Outcome) -> None:
+    def _sort_out(self, batch: list[Item], refused: Refusal, outcome: _Outcome) -> None:
         """The good series of the batch are written: deal with the others only."""
         written = [item for index, item in enumerate(batch) if index not in refused.reasons]
         for index, reason in refused.reasons.items():
@@ -229,7 +225,7 @@ class CloudMonitoringSink:
             outcome.sent -= refused.unnamed
             outcome.rejected.append(Rejection(reason=refused.summary, count=refused.unnamed))
 
-    def _search(self, batch: list[_Item], error: CloudError, outcome: _Outcome, ends: float) -> None:
+    def _search(self, batch: list[Item], error: CloudError, outcome: _Outcome, ends: float) -> None:
         """The call was refused whole, so nothing was written: send all but the culprit."""
         outcome.refused_calls += 1
         if len(batch) == 1 or outcome.refused_calls > MAX_REFUSED_CALLS:
@@ -241,12 +237,12 @@ class CloudMonitoringSink:
         for half in (batch[:middle], batch[middle:]):
             self._send(half, outcome, ends)
 
-    def _sent(self, batch: list[_Item], outcome: _Outcome) -> None:
+    def _sent(self, batch: list[Item], outcome: _Outcome) -> None:
         outcome.sent += len(batch)
         for _, encoding, point in batch:
             encoding.written_ns = point.end_unix_ns
 
-    def _reject(self, item: _Item, reason: str, outcome: _Outcome) -> None:
+    def _reject(self, item: Item, reason: str, outcome: _Outcome) -> None:
         series, encoding, _ = item
         outcome.rejected.append(Rejection(reason=reason, series=series))
         encoding.blocked_until = self._monotonic() + BLOCKED_S

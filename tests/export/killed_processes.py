@@ -1,8 +1,8 @@
 """Start processes that record and kill them: ``killed_processes.py KILLS SEED FACTOR ORIGIN``; prints JSON.
 
 Six at a time are forked. Each records in two threads, five ways in turn, and writes a byte into a pipe
-after each call that returned. It is killed at a random moment and its bytes are counted. Its clock runs FACTOR
-times as fast as the machine's since ORIGIN, as the emulator's does: so it lives to send although points are
+after each call that returned. It is killed at a random moment and its bytes are counted. Its clock runs
+FACTOR times as fast as since ORIGIN, as that of the emulator does: so it lives to send although points are
 5 s apart.
 """
 

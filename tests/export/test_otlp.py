@@ -25,6 +25,7 @@ from genesis_performance.export.catalog import (
 from genesis_performance.export.exporter import Exporter
 from genesis_performance.export.opening import open_sink
 from genesis_performance.export.otlp_http import Connection
+from genesis_performance.export.resource import acting_as
 from genesis_performance.export.sinks.otlp import OtlpSink
 from genesis_performance.gcp import close_all, each
 from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
@@ -368,6 +369,30 @@ def test_partial_success_is_counted_and_not_tried_again(
     assert (result.sent, result.rejected[0].count, result.rejected[0].reason) == (1, 2, "bad points")
     assert result.is_complete
     assert len(collector.requests) == 1
+
+
+def test_points_that_another_process_was_just_before_are_held_and_not_refused_for_good(
+    cloud: "RunningEmulator", clock: FakeClock
+) -> None:
+    series = {}
+    for process in ("first", "second"):
+        with acting_as("one task"):
+            series[process] = opened(clock)
+    assert series["first"].write([count(clock, value=1)], timeout_s=5).sent == 1
+    clock.advance(1)
+    soon = series["second"].write(
+        [count(clock, value=2), count(clock, value=2, operation="new")], timeout_s=5
+    )
+    assert (soon.sent, soon.rejected, len(soon.held), soon.held_s) == (1, (), 2, 5)
+    assert "more frequently" in soon.errors[0]
+    clock.advance(soon.held_s)
+    later = series["second"].write(
+        [count(clock, value=3), count(clock, value=3, operation="new")], timeout_s=5
+    )
+    assert (later.sent, later.is_complete) == (2, True)
+    assert {one.points[0].value.double_value for one in stored(f"{OURS}.operation.count/counter", clock)} == {
+        3
+    }
 
 
 def test_partial_success_in_json_is_read_too(sink: OtlpSink, collector: Collector, clock: FakeClock) -> None:

@@ -1,7 +1,7 @@
 import pytest
 
 from genesis_performance.errors import CloudInvalidError
-from genesis_performance.export.refusal import named, refusal
+from genesis_performance.export.refusal import is_too_soon, named, refusal
 
 FREQUENT = (
     "One or more TimeSeries could not be written: timeSeries[0-2] "
@@ -51,3 +51,16 @@ def test_points_that_the_message_does_not_name_are_counted() -> None:
 
 def test_an_error_without_a_summary_refused_the_whole_call() -> None:
     assert refusal(CloudInvalidError(FREQUENT), 10) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "is_so"),
+    [
+        (FREQUENT, True),
+        ("One or more of the points specified had an older end time than the most recent point.", True),
+        ("Internal error encountered.", False),
+        ("Field timeSeries[3].metric.type had an invalid value: bad", False),
+    ],
+)
+def test_points_that_another_process_was_just_before_are_told_from_others(text: str, is_so: bool) -> None:
+    assert is_too_soon(text) is is_so

@@ -46,15 +46,27 @@ def cloud(genesis_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) ->
     close_all()
 
 
-def started(cloud: RunningEmulator, service: str = "web") -> subprocess.Popen[str]:
-    environ = {
+def surroundings(cloud: RunningEmulator) -> dict[str, str]:
+    return {
         **os.environ,
         "GENESIS_PERF_EMULATOR": cloud.grpc,
         "GENESIS_PERF_EMULATOR_HTTP": cloud.http,
         "GOOGLE_CLOUD_PROJECT": "p",
     }
+
+
+def started(cloud: RunningEmulator, service: str = "web") -> subprocess.Popen[str]:
     code = textwrap.dedent(WORKER).replace('"web"', repr(service))
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environ)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=surroundings(cloud)
+    )
+
+
+def ran(cloud: RunningEmulator, code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True, text=True, timeout=120, check=False, env=surroundings(cloud),
+    )  # fmt: skip
 
 
 def ended(processes: list[subprocess.Popen[str]]) -> None:
@@ -94,3 +106,26 @@ def test_four_workers_are_the_series_of_one_and_all_of_their_values_when_they_en
     assert durations.points[0].value.distribution_value.count == 400
     (alone,) = series("wait_ms", "alone")
     assert alone.points[0].value.distribution_value.count == 100
+
+
+def test_who_takes_over_from_a_writer_that_was_killed_while_it_sent_is_refused_nothing(
+    cloud: RunningEmulator,
+) -> None:
+    code = """
+        import os, signal, sys
+        from genesis_performance.export.writer import Writer
+        from genesis_performance.monitor import PerformanceMonitor
+        if DIES:  # the points were taken, and it did not hear so
+            Writer.exported = lambda self, result: os.kill(os.getpid(), signal.SIGKILL)
+        monitor = PerformanceMonitor(service_name="web")
+        for letter in "abcdefghij":
+            monitor.record_performance_metric("wait_ms", 1.0, {"queue": letter})
+        complete = monitor.flush(60)
+        health = monitor.health()
+        print(complete, dict(health["rejected_points"]), health["export_failures"])
+        """
+    assert ran(cloud, code.replace("DIES", "True")).returncode == -signal.SIGKILL
+    assert len(series("wait_ms", "web")) == 10
+    done = ran(cloud, code.replace("DIES", "False"))
+    assert (done.stdout, done.stderr) == ("True {} 0\n", "")
+    assert {one.points[0].value.distribution_value.count for one in series("wait_ms", "web")} == {2}

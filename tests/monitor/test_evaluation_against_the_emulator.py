@@ -1,6 +1,6 @@
 """One stream of executions, judged here and by the emulator's own code: the verdicts are the same.
 
-Each second of the emulator is free of gRPC: its services are called directly, on a clock of the test's own.
+Whichever sink sends it. The emulator's services are called directly, on a clock of the test's own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from genesis_performance import config
 from genesis_performance.export.catalog import (
     CPU_UTILIZATION,
     MEMORY_BYTES,
@@ -22,11 +23,14 @@ from genesis_performance.export.catalog import (
     OPERATION_DURATION,
 )
 from genesis_performance.export.messages import create_request, descriptor_request
+from genesis_performance.export.otlp_encoding import Encoder
 from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.model.series import Distribution, Point, Series
 from genesis_performance.monitor import alerts as made
 from genesis_performance.monitor.burn_rate import burn_rate_alerts
 from genesis_performance.monitor.conditions import Readings
+from genesis_performance.monitor.first_points import first_points
+from genesis_performance.monitor.kinds import kind_of
 from genesis_performance.monitor.policy import policy
 from genesis_performance.monitor.verdicts import Verdicts
 from genesis_performance.stats.histogram import bucket_index, explicit_buckets
@@ -37,25 +41,42 @@ SECOND = 1_000_000_000
 START_NS = 1_790_000_000 * SECOND
 PREFIX = "genesis.performance"
 PLACE = (("environment", "production"), ("service", "api"))
+SHIP = "GET /ship"  # over OTLP an HTTP request is in a metric of its own, in seconds
 RESOURCE = {"project_id": "p", "location": "global", "namespace": "production", "job": "api", "task_id": "1"}
+OTLP_RESOURCE = {
+    "gcp.project_id": "p",
+    "location": "global",
+    "service.name": "api",
+    "service.instance.id": "1",
+}
 COMMON: dict[str, Any] = {"channels": (), "apply": ApplyMode.LOCAL}
+QUIET = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+
+
+@pytest.fixture(params=["cloud_monitoring", "otlp"])
+def sink(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The sink that sends; policies look where it writes."""
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__SINK", request.param)
+    config.reset()
+    return str(request.param)
 
 
 class Emulated:
     """Cloud Monitoring on a clock that the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, sink: str) -> None:
         from genesis_performance.emulator.clock import Clock
+        from genesis_performance.emulator.services import otlp
 
         self.clock = Clock(lambda: START_NS)
         self.settings = SimpleNamespace(descriptor_delay_s=0.0)
-        self.services: dict[str, Any] = {one.SERVICE: one(self) for one in emulator.SERVICES}
+        self.services: dict[str, Any] = {
+            one.SERVICE: one(self) for one in (*emulator.SERVICES, *otlp.SERVICES)
+        }
         self._policies = self.services["google.monitoring.v3.AlertPolicyService"]
         self._metrics = self.services["google.monitoring.v3.MetricService"]
-        for metric in (OPERATION_COUNT, OPERATION_DURATION, CPU_UTILIZATION, MEMORY_BYTES):
-            self._metrics.CreateMetricDescriptor(
-                descriptor_request("p", PREFIX, metric, ("service", "environment", "operation", "status"))
-            )
+        self._telemetry = self.services[otlp.MetricsService.SERVICE]
+        self._encoder = Encoder(PREFIX, OTLP_RESOURCE) if sink == "otlp" else None
 
     def service(self, cls: Any) -> Any:
         return self.services[cls.SERVICE]
@@ -63,12 +84,22 @@ class Emulated:
     def watch(self, alert: PerformanceAlert) -> None:
         from google.cloud.monitoring_v3 import types
 
+        metric = kind_of(alert).metric
+        if self._encoder is None:
+            keys = ("service", "environment", "operation", "status")
+            self._metrics.CreateMetricDescriptor(descriptor_request("p", PREFIX, metric, keys))
+        else:
+            self.take(first_points(metric, self.clock.now_ns()))
         wanted = types.CreateAlertPolicyRequest(name="projects/p", alert_policy=policy(alert, PREFIX))
         self._policies.CreateAlertPolicy(type(wanted).pb(wanted))
 
     def take(self, series: Iterable[Series]) -> None:
         batch = [(one, one.points[-1]) for one in series]
-        self._metrics.CreateTimeSeries(create_request("p", PREFIX, RESOURCE, batch))
+        if self._encoder is None:
+            self._metrics.CreateTimeSeries(create_request("p", PREFIX, RESOURCE, batch))
+            return
+        self._telemetry.Export(self._encoder.request((self._encoder.encoding(one), at) for one, at in batch))
+        assert not self._telemetry.ingested["rejected"]
 
     def open(self) -> set[str]:
         self._policies.evaluate()
@@ -117,10 +148,10 @@ class Service:
 
 
 def verdicts(
-    alert: PerformanceAlert, steps: Iterable[tuple[Any, ...]], every_s: int
+    sink: str, alert: PerformanceAlert, steps: Iterable[tuple[Any, ...]], every_s: int
 ) -> list[tuple[Any, Any]]:
     """What both sides say after each step: ``(pay, ship, cpu, is sent)``."""
-    cloud, here, service = Emulated(), Verdicts(), Service()
+    cloud, here, service = Emulated(sink), Verdicts(), Service()
     sent_ns: list[int | None] = [None]
     now: list[Series] = []
     readings = Readings(gauges=lambda _: now, sent=lambda: sent_ns[0])
@@ -130,7 +161,7 @@ def verdicts(
         cloud.clock.advance(every_s)
         now_ns = cloud.clock.now_ns()
         service.run(now_ns, "pay", *pay)
-        service.run(now_ns, "ship", *ship)
+        service.run(now_ns, SHIP, *ship)
         now = service.series(now_ns, cpu)
         if is_sent:
             cloud.take(now)
@@ -178,32 +209,38 @@ KINDS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=QUIET)
 @given(data=st.data())
-def test_both_sides_come_to_the_same_verdict(kind: str, data: st.DataObject) -> None:
+def test_both_sides_come_to_the_same_verdict(sink: str, kind: str, data: st.DataObject) -> None:
     every_s = data.draw(st.sampled_from([10, 20, 30]), "every_s")
     alert = KINDS[kind](data.draw(st.sampled_from([0, 60, 180]), "duration_s"))
-    said = verdicts(alert, data.draw(steps()), every_s)
+    said = verdicts(sink, alert, data.draw(steps()), every_s)
     assert [here for here, _ in said] == [there for _, there in said]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps(may_miss=True), st.sampled_from([120, 180, 300]), st.sampled_from([10, 20, 30]))
-def test_both_sides_notice_an_absence_at_the_same_time(stretches: Any, duration_s: int, every_s: int) -> None:
+@settings(max_examples=40, deadline=None, suppress_health_check=QUIET)
+@given(
+    stretches=steps(may_miss=True),
+    duration_s=st.sampled_from([120, 180, 300]),
+    every_s=st.sampled_from([10, 20, 30]),
+)
+def test_both_sides_notice_an_absence_at_the_same_time(
+    sink: str, stretches: Any, duration_s: int, every_s: int
+) -> None:
     alert = made.absence_alert("api", "production", duration_s=duration_s, **COMMON)
-    said = verdicts(alert, stretches, every_s)
+    said = verdicts(sink, alert, stretches, every_s)
     assert [here for here, _ in said] == [there for _, there in said]
 
 
 @pytest.mark.parametrize("speed", [0, 1])
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, deadline=None, suppress_health_check=QUIET)
 @given(data=st.data())
-def test_both_sides_see_the_same_burn_rate(speed: int, data: st.DataObject) -> None:
+def test_both_sides_see_the_same_burn_rate(sink: str, speed: int, data: st.DataObject) -> None:
     alert = burn_rate_alerts(
         "api", 99.0, "production", slo=None, duration_s=0, ticket_channels=None, **COMMON
     )[speed]
     chance = random.Random(data.draw(st.integers(0, 1000), "seed"))
-    said = verdicts(alert, _hours(chance, alert.alignment_s), 60)
+    said = verdicts(sink, alert, _hours(chance, alert.alignment_s), 60)
     assert [here for here, _ in said] == [there for _, there in said]
 
 
@@ -223,7 +260,7 @@ BAD, GOOD = (40, 20, 3000.0), (20, 0, 1.0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_is_met_in_bad_times_and_not_in_good_ones_on_both_sides(kind: str) -> None:
+def test_each_kind_is_met_in_bad_times_and_not_in_good_ones_on_both_sides(sink: str, kind: str) -> None:
     """Were nothing ever violated, equal verdicts would say nothing."""
     bad: tuple[Any, ...] = (BAD, BAD, 0.97, True)
     good: tuple[Any, ...] = (GOOD, GOOD, 0.1, True)
@@ -231,19 +268,19 @@ def test_each_kind_is_met_in_bad_times_and_not_in_good_ones_on_both_sides(kind: 
         bad, good = ((1, 0, 1.0), (1, 0, 1.0), 0.1, True), (GOOD, GOOD, 0.1, True)
     if kind.startswith("high"):
         good = ((1, 0, 1.0), (1, 0, 1.0), 0.1, True)
-    said = verdicts(KINDS[kind](60), [good] * 12 + [bad] * 18 + [good] * 12, 10)
+    said = verdicts(sink, KINDS[kind](60), [good] * 12 + [bad] * 18 + [good] * 12, 10)
     assert [(bool(here), bool(there)) for here, there in (said[11], said[29], said[41])] == [
         (False, False), (True, True), (False, False),
     ]  # fmt: skip
 
 
-def test_a_burst_of_errors_burns_the_budget_and_its_end_stops_it_on_both_sides() -> None:
+def test_a_burst_of_errors_burns_the_budget_and_its_end_stops_it_on_both_sides(sink: str) -> None:
     alert = burn_rate_alerts(
         "api", 99.0, "production", slo=None, duration_s=0, ticket_channels=None, **COMMON
     )[0]
     quiet = [((20, 0, 5.0), (0, 0, 1.0), 0.5, True)]
     burst = [((20, 10, 5.0), (0, 0, 1.0), 0.5, True)]
-    said = verdicts(alert, quiet * 60 + burst * 20 + quiet * 10, 60)
+    said = verdicts(sink, alert, quiet * 60 + burst * 20 + quiet * 10, 60)
     met = [bool(here) for here, _ in said]
     assert met == [bool(there) for _, there in said]
     # 50 % errors over x of 60 minutes is above 14.4 % from the 18th on; the short window forgets in 4.

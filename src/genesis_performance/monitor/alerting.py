@@ -354,7 +354,6 @@ class Alerting(ABC):
             prefix=pipeline.destination.prefix,
             also=also,
             clock=pipeline.clock,
-            flush=pipeline.flush,
             wait_s=wait_s,
             progress=progress,
         )

@@ -29,8 +29,6 @@ from .policy import policy, terraform
 
 log = logging.getLogger(__name__)
 
-FLUSH_S = 10.0
-
 _PROCESS = frozenset({SERVICE, ENVIRONMENT})
 _OPERATION = _PROCESS | {OPERATION}
 _LABELS_OF = {
@@ -61,7 +59,6 @@ def apply(
     prefix: str,
     also: tuple[Metric, frozenset[str]] | None,
     clock: Clock,
-    flush: Callable[[float], object],
     wait_s: float,
     progress: Progress,
 ) -> PerformanceAlert:
@@ -69,7 +66,6 @@ def apply(
 
     Args:
         also: a recorded metric that the condition looks at too, with its label keys.
-        flush: send what this process has, within so many seconds.
         wait_s: for a metric that alerting does not know yet.
         progress: of that wait.
 
@@ -93,12 +89,9 @@ def apply(
     policies = _policies(project, clock, progress)
     metric = kind_of(alert).metric
     if naming.is_otlp:
-
-        def send() -> None:
-            send_first_points(metric, project, prefix, clock)
-            flush(FLUSH_S)
-
-        name = policies.apply(made, timeout_s=wait_s, make_known=send)
+        name = policies.apply(
+            made, timeout_s=wait_s, make_known=lambda: send_first_points(metric, project, prefix, clock)
+        )
     else:
         policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
         name = policies.apply(made, timeout_s=wait_s)

@@ -23,28 +23,26 @@ SECOND_NS = 1_000_000_000
 
 
 def first_points(metric: Metric, now_unix_ns: int) -> list[Series]:
-    """A count of zero in every metric that the sink makes of a cumulative one; gauges come by themselves."""
-    if metric.kind is not MetricKind.CUMULATIVE:
-        return []
-    places = {ENVIRONMENT: NO_SERVICE, SERVICE: NO_SERVICE}
+    """A zero in every metric that the sink makes of this one."""
+    labels = {ENVIRONMENT: NO_SERVICE, SERVICE: NO_SERVICE}
+    start_ns: int | None = now_unix_ns - SECOND_NS
     value: int | Distribution = 0
     if metric.value_type == "DISTRIBUTION":
         bounds, counts = explicit_buckets({})
         value = Distribution(bounds=bounds, counts=counts, sum=0.0)
+    elif metric.kind is MetricKind.GAUGE:
+        start_ns = None
     else:
-        places[STATUS] = STATUS_ERROR
-    point = Point(end_unix_ns=now_unix_ns, value=value, start_unix_ns=now_unix_ns - SECOND_NS)
+        labels[STATUS] = STATUS_ERROR
+    point = Point(end_unix_ns=now_unix_ns, value=value, start_unix_ns=start_ns)
     return [
-        Series(metric=metric, labels=tuple(sorted({**places, OPERATION: one}.items())), points=(point,))
+        Series(metric=metric, labels=tuple(sorted({**labels, OPERATION: one}.items())), points=(point,))
         for one in (OVERFLOW, REQUEST)
     ]
 
 
 def send_first_points(metric: Metric, project: str, prefix: str, clock: Clock) -> None:
     """Send them; what fails is only logged, as the metric may come by itself."""
-    series = first_points(metric, clock.unix_ns())
-    if not series:
-        return
     try:
         sink = open_sink(
             OTLP,
@@ -56,7 +54,7 @@ def send_first_points(metric: Metric, project: str, prefix: str, clock: Clock) -
             clock=clock,
         )
         try:
-            result = sink.write(series, timeout_s=TIMEOUT_S)
+            result = sink.write(first_points(metric, clock.unix_ns()), timeout_s=TIMEOUT_S)
         finally:
             sink.close()
     except GenesisPerformanceError as error:

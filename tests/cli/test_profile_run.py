@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import psutil
@@ -17,9 +18,10 @@ from genesis_performance.profiler.session_file import read_session
 COMMAND = [sys.executable, "-m", "genesis_performance.cli.main", "profile", "run"]
 BUSY = """
 import time
+from genesis_performance.profiler import sampling_thread
 def spin():
     ends = time.process_time() + 0.4
-    while time.process_time() < ends:
+    while time.process_time() < ends or sampling_thread._shared.samples < 20:
         sum(range(1000))
 """
 
@@ -145,17 +147,21 @@ def test_ctrl_c_ends_a_server_and_writes_its_session(tmp_path: Path) -> None:
     process = started(
         "-o", "s.json", "-m", "http.server", "--bind", "127.0.0.1", "--directory", ".", "0", cwd=tmp_path
     )
-    while not _listens(process.pid):
+    while not (ports := _listening(process.pid)):
         assert process.poll() is None
+    with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/", timeout=60) as answer:
+        assert answer.status == 200  # it serves: before, ctrl-c would be an error of its own
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert "Keyboard interrupt received" in out
     assert session(tmp_path / "s.json").duration_s > 0
 
 
-def _listens(pid: int) -> bool:
-    return any(each.status == psutil.CONN_LISTEN for each in psutil.Process(pid).net_connections("tcp"))
+def _listening(pid: int) -> list[int]:
+    """Its ports."""
+    connections = psutil.Process(pid).net_connections("tcp")
+    return [each.laddr.port for each in connections if each.status == psutil.CONN_LISTEN]
 
 
 def test_threads_that_outlive_the_main_code_are_in_the_session(tmp_path: Path) -> None:
@@ -169,7 +175,8 @@ def test_threads_that_outlive_the_main_code_are_in_the_session(tmp_path: Path) -
 
 def test_awaited_time_is_in_the_session(tmp_path: Path) -> None:
     text = (
-        "import asyncio\nasync def waits():\n    await asyncio.sleep(0.5)\n"
+        "import asyncio\nfrom genesis_performance.profiler import sampling_thread\n"
+        "async def waits():\n    while sampling_thread._shared.samples < 20: await asyncio.sleep(0.05)\n"
         "async def main():\n    await asyncio.gather(waits(), waits())\nasyncio.run(main())"
     )
     profiled("-o", "s.json", script(tmp_path, text), cwd=tmp_path)

@@ -18,9 +18,10 @@ from genesis_performance.profiler.session_file import read_session
 
 BUSY = """
 import time
+from genesis_performance.profiler import sampling_thread
 def spin():
-    ends = time.process_time() + 0.3
-    while time.process_time() < ends:
+    ends, shared = time.process_time() + 0.3, sampling_thread._shared
+    while time.process_time() < ends or (shared and shared.samples < 20):
         sum(range(1000))
 """
 
@@ -85,7 +86,11 @@ def test_the_time_to_show_an_error_is_not_the_cell_s(shell: InteractiveShell) ->
 
 
 def test_await_at_top_level_is_measured_as_waiting(shell: InteractiveShell) -> None:
-    cell = "import asyncio\nasync def waits():\n    await asyncio.sleep(0.4)\n    return 7\nawait waits()"
+    cell = (
+        "import asyncio\nasync def waits():\n"
+        "    while sampling_thread._shared.samples < 20: await asyncio.sleep(0.05)\n"
+        "    return 7\nawait waits()"
+    )
     result, (profile,), _ = shown(shell, f"%%genesis_perf\n{cell}")
     assert result.result == 7
     assert "waits" in repr(profile)

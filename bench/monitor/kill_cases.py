@@ -1,14 +1,16 @@
-"""Processes killed while they record: ``python -m bench.monitor.kill_cases KILLS SEED``; prints JSON.
+"""Processes killed while they record: ``python -m bench.monitor.kill_cases KILLS SEED FACTOR ORIGIN``.
 
-This process forks workers, six at a time. Each records in two threads, four ways in turn, and writes a byte
-into a pipe after each call that returned. It is killed at a random moment of its first 0.6 s,
-and its bytes are counted. The workers take turns at sending to the emulator, and die while they do. In the
-end this process sends what is left, and what the emulator holds is compared with the bytes, worker by worker.
+This process forks workers, six at a time. Each records in two threads, five ways in turn, and writes a byte
+into a pipe after each call that returned. It is killed at a random moment of its first half second, and its
+bytes are counted. The workers take turns at sending to the emulator, and die while they do; their clock and the
+emulator's run FACTOR times as fast since ORIGIN. In the end this process sends what is left, and what the
+emulator holds is compared with the bytes, worker by worker and all together. Prints JSON.
 """
 
 from __future__ import annotations
 
 import importlib
+import itertools
 import json
 import os
 import random
@@ -20,30 +22,28 @@ import time
 from dataclasses import dataclass, field
 
 from bench.monitor import reading
-from bench.monitor.processes import control
+from bench.monitor.clocks import FastClock
+from bench.monitor.processes import PROJECT, control
 from genesis_performance import config
-from genesis_performance.monitor import PerformanceMonitor
-from genesis_performance.monitor.pipeline import Pipeline
+from genesis_performance.gcp.clients import user_agent
+from genesis_performance.monitor.handles import Counter, Distribution
+from genesis_performance.monitor.pipeline import Destination, Pipeline
 from genesis_performance.operations import Recorder, register
 
 THREADS = 2
 AT_ONCE = 6
-LIVES_S = 0.6  # in a shorter life hardly one gets to send
-SPACING_S = 6.0  # a series may be written every 5 s
-WRITE_EVERY_S = 0.03  # by itself a worker would not live to see its first export
-NEEDED = (
-    "psutil",
-    "genesis_performance.export.sharing",
-    "genesis_performance.export.writer",
-    "genesis_performance.export.otlp_target",
-    "genesis_performance.export.sinks.otlp",
-)
+LIVES_S = 0.5  # in a shorter life hardly one gets to send
+PAUSE_S, ROUNDS = 0.005, 50  # a thread rests after so many: the one that sends gets its turn before the end
+FLUSH_S = 60.0  # real
+NEEDED = ("psutil", "genesis_performance.export.sinks.otlp")
 WAYS = {  # byte written: metric, kind
     b"c": ("orders", "COUNTER"),
     b"d": ("waits", "DISTRIBUTION"),
     b"o": ("operation/duration", "DISTRIBUTION"),
     b"l": ("labelled", "DISTRIBUTION"),
+    b"t": ("together", "COUNTER"),
 }
+TOGETHER = b"t"  # one series of all workers, the others have one of each
 
 
 @dataclass
@@ -56,19 +56,25 @@ class Worker:
     counts: dict[bytes, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
 
 
-def work(number: int, acknowledge: int) -> None:
+def opened(clock: FastClock) -> Pipeline:
+    to = Destination(project=PROJECT, prefix=reading.OURS, service="kill", environment="test", sink="otlp")
+    return Pipeline(to, clock=clock, is_shared=True)
+
+
+def work(number: int, acknowledge: int, clock: FastClock) -> None:
     """Record until killed."""
-    monitor = PerformanceMonitor(service_name="kill")
-    pipeline: Pipeline = monitor._open()
-    pipeline.exporter._interval_s = WRITE_EVERY_S
+    pipeline = opened(clock)
     recorder = Recorder()
     register(recorder)
-    monitor.start()
+    pipeline.exporter.start()
     labels = {"worker": f"w{number}x"}
-    orders, waits = monitor.counter("orders", labels), monitor.distribution("waits", labels)
+    orders = Counter(lambda: pipeline.buffer, "orders", labels, None)
+    waits = Distribution(lambda: pipeline.buffer, "waits", labels, None)
 
     def load() -> None:
-        while True:
+        for round_ in itertools.count(1):
+            if not round_ % ROUNDS:
+                time.sleep(PAUSE_S)
             orders.add()
             os.write(acknowledge, b"c")
             waits.record(1.0)
@@ -76,15 +82,17 @@ def work(number: int, acknowledge: int) -> None:
             with recorder.operation(f"pay-w{number}x"):
                 pass
             os.write(acknowledge, b"o")
-            monitor.record_performance_metric("labelled", 2.0, labels)
+            pipeline.buffer.record("labelled", 2.0, labels)
             os.write(acknowledge, b"l")
+            pipeline.buffer.record("together", 1.0, kind="counter")
+            os.write(acknowledge, b"t")
 
     for _ in range(THREADS - 1):
         threading.Thread(target=load, daemon=True).start()
     load()
 
 
-def drive(kills: int, seed: int) -> dict[int, dict[bytes, int]]:
+def drive(kills: int, seed: int, clock: FastClock) -> dict[int, dict[bytes, int]]:
     """Bytes of each worker, once all are dead."""
     chance = random.Random(seed)
     found: dict[int, dict[bytes, int]] = {}
@@ -99,7 +107,7 @@ def drive(kills: int, seed: int) -> dict[int, dict[bytes, int]]:
                 for other in running:
                     os.close(other)
                 try:
-                    work(begun, writes)
+                    work(begun, writes, clock)
                 finally:
                     os._exit(1)
             os.close(writes)
@@ -125,29 +133,37 @@ def drive(kills: int, seed: int) -> dict[int, dict[bytes, int]]:
 
 
 def main() -> None:
-    kills, seed = int(sys.argv[1]), int(sys.argv[2])
+    kills, seed, factor, origin_ns = (int(text) for text in sys.argv[1:])
     for needed in NEEDED:  # a worker that imports them first, records little before it dies
         importlib.import_module(needed)
     config.settings()
-    acknowledged = drive(kills, seed)
+    user_agent()
+    clock = FastClock(factor, origin_ns)
+    acknowledged = drive(kills, seed, clock)
     by_workers = sum(control("calls").values())  # nothing else has called yet
-    time.sleep(SPACING_S)  # what is refused as too frequent is no matter of the kills
-    heir = PerformanceMonitor(service_name="kill")
-    complete = heir.flush(60)
+    heir = opened(clock)
+    complete = heir.flush(FLUSH_S * factor)
     sent: dict[bytes, dict[str, float]] = {}
     series = 0
     for way, (name, kind) in WAYS.items():
         sent[way] = {}
-        for key, value in reading.newest(reading.type_of("otlp", name, kind)).items():
+        for key, value in reading.newest(
+            reading.type_of("otlp", name, kind), now_s=clock.unix_ns() / 1e9
+        ).items():
             worker = reading.label(key, "worker") or reading.label(key, "operation").removeprefix("pay-")
             sent[way][worker] = sent[way].get(worker, 0.0) + value
             series += 1
     lost = doubled = 0.0
     for number, counts in acknowledged.items():
-        more = {way: sent[way].get(f"w{number}x", 0) - count for way, count in counts.items()}
+        more = {
+            way: sent[way].get(f"w{number}x", 0) - count for way, count in counts.items() if way != TOGETHER
+        }
         lost += sum(max(-value, 0) for value in more.values())
         # Each thread was at one record at most, which counts or does not.
         doubled += max(sum(max(value, 0) for value in more.values()) - THREADS, 0)
+    together = sum(sent[TOGETHER].values()) - sum(counts[TOGETHER] for counts in acknowledged.values())
+    lost += max(-together, 0)
+    doubled += max(together - THREADS * kills, 0)
     total = sum(sum(counts.values()) for counts in acknowledged.values())
     found = {
         "kills": len(acknowledged),
@@ -157,6 +173,7 @@ def main() -> None:
         "series": series,
         "exports of workers": by_workers,
         "complete": complete,
+        "rejected": dict(heir.exporter.counts.rejected),
     }
     print(json.dumps(found), flush=True)
 

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,25 +22,30 @@ GROWTH_MB, GROWTH_KB = 1.0, 64.0
 
 
 @contextlib.contextmanager
+def fast_cloud(factor: int, origin_ns: int, folder: Path) -> Iterator[Any]:
+    """An emulator on a fast clock; where it serves."""
+    cloud = started("fast_emulator", factor, origin_ns, environ=surroundings(folder), folder=folder)
+    try:
+        assert cloud.stdout is not None
+        yield SimpleNamespace(**json.loads(cloud.stdout.readline()))
+    finally:
+        cloud.communicate()
+
+
+@contextlib.contextmanager
 def running(seconds: float = HOURS_S) -> Iterator[subprocess.Popen[str]]:
     """The load, in processes of its own; other figures that are no times may be taken meanwhile."""
     note(f"{seconds:g} s of load on a clock {FACTOR} times as fast, beside what follows")
     origin_ns = time.time_ns()
-    with temporary() as folder:
-        cloud = started("fast_emulator", FACTOR, origin_ns, environ=surroundings(folder), folder=folder)
+    with temporary() as folder, fast_cloud(FACTOR, origin_ns, folder) as served:
+        environ = surroundings(folder, served, write_interval_s=60, enable_alerting="false")
+        case = started("load_cases", FACTOR, origin_ns, seconds, environ=environ, folder=folder)
         try:
-            assert cloud.stdout is not None
-            served: Any = SimpleNamespace(**json.loads(cloud.stdout.readline()))
-            environ = surroundings(folder, served, write_interval_s=60, enable_alerting="false")
-            case = started("load_cases", FACTOR, origin_ns, seconds, environ=environ, folder=folder)
-            try:
-                yield case
-            finally:
-                if case.poll() is None:
-                    case.kill()
-                case.wait()
+            yield case
         finally:
-            cloud.communicate()
+            if case.poll() is None:
+                case.kill()
+            case.wait()
 
 
 def rows(case: subprocess.Popen[str], seconds: float = HOURS_S) -> Iterator[Row]:

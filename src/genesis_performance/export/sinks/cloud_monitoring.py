@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import (
@@ -24,7 +24,7 @@ from ...errors import (
 )
 from ...gcp.calling import call
 from ...model.series import Metric, Point, Series
-from ..cloud_encoding import SECOND_NS, Encoder, Item, Shape
+from ..cloud_encoding import SECOND_NS, Encoder, Encoding, Item, Shape
 from ..descriptors import create_descriptor
 from ..refusal import Refusal, refusal
 from ..resource import generic_task
@@ -97,8 +97,10 @@ class CloudMonitoringSink:
         ends = self._monotonic() + timeout_s
         outcome = _Outcome()
         held: list[Series] = []
-        items: list[Item] = []
-        shapes: set[Shape] = set()
+        # Three lists and not one of tuples: so many new objects at once would make the collector look at all.
+        ready: list[Series] = []
+        encodings: list[Encoding] = []
+        points: list[Point] = []
         held_ns = 0
         now, encoding_of = self._monotonic(), self._encoder.encoding
         for one in series:
@@ -117,11 +119,17 @@ class CloudMonitoringSink:
                     value=point.value,
                     start_unix_ns=point.start_unix_ns,
                 )
-            shapes.add(encoding.shape)
-            items.append((one, encoding, point))
-        items = self._describe(shapes, items, outcome, ends)
-        for start in range(0, len(items), MAX_SERIES):
-            self._send(items[start : start + MAX_SERIES], outcome, ends)
+            ready.append(one)
+            encodings.append(encoding)
+            points.append(point)
+        missing = self._describe({encoding.shape for encoding in encodings}, outcome, ends)
+        for start in range(0, len(ready), MAX_SERIES):
+            some = slice(start, start + MAX_SERIES)
+            batch = list(zip(ready[some], encodings[some], points[some], strict=True))
+            if missing:
+                batch = self._described_ones(batch, missing, outcome)
+            if batch:
+                self._send(batch, outcome, ends)
         return WriteResult(
             sent=outcome.sent,
             rejected=tuple(outcome.rejected),
@@ -134,49 +142,52 @@ class CloudMonitoringSink:
     def close(self) -> None:
         """Nothing: the clients belong to the door."""
 
-    def _describe(self, shapes: set[Shape], items: list[Item], outcome: _Outcome, ends: float) -> list[Item]:
-        """Create what descriptors are missing; return the items that may be sent."""
-        missing: dict[str, tuple[Metric, frozenset[str]]] = {}
+    def _describe(self, shapes: set[Shape], outcome: _Outcome, ends: float) -> dict[str, str]:
+        """Create what descriptors are missing.
+
+        Returns:
+            The metrics that can not be sent without; why, or nothing when it may be possible later.
+        """
+        wanted: dict[str, tuple[Metric, frozenset[str]]] = {}
         for shape in shapes:
             name = shape.metric.name
             known = self._described.get(name)
             if known is None or not shape.keys <= known:
-                _, keys = missing.get(name, (None, known or frozenset()))
-                missing[name] = shape.metric, keys | shape.keys
-        not_now: set[str] = set()
-        never: dict[str, str] = {}
-        for name, (metric, wanted) in missing.items():
+                _, keys = wanted.get(name, (None, known or frozenset()))
+                wanted[name] = shape.metric, keys | shape.keys
+        missing: dict[str, str] = {}
+        for name, (metric, keys) in wanted.items():
             try:
                 create_descriptor(
-                    self.project, self.prefix, metric, wanted, timeout_s=self._time_for_a_call(ends)
+                    self.project, self.prefix, metric, keys, timeout_s=self._time_for_a_call(ends)
                 )
             except CloudPermissionError as error:
                 # The first write creates it too, without unit and description.
                 log.warning("%s; %s", error, DESCRIPTOR_REMEDY)
             except CloudUnavailableError as error:
                 outcome.errors.append(str(error))
-                not_now.add(name)
+                missing[name] = ""
                 continue
             except CloudError as error:
                 outcome.errors.append(str(error))
-                never[name] = str(error)
+                missing[name] = str(error)
                 continue
             except GenesisPerformanceError as error:  # no package, no credentials: nothing can be sent
                 outcome.errors.append(str(error))
-                outcome.retry.extend(series for series, _, _ in items)
-                return []
-            self._described[name] = wanted
-        if not (not_now or never):
-            return items
+                return dict.fromkeys((shape.metric.name for shape in shapes), "")
+            self._described[name] = keys
+        return missing
+
+    def _described_ones(self, batch: list[Item], missing: Mapping[str, str], outcome: _Outcome) -> list[Item]:
         sendable = []
-        for item in items:
-            name = item[0].metric.name
-            if name in not_now:
-                outcome.retry.append(item[0])
-            elif name in never:
-                self._reject(item, never[name], outcome)
-            else:
+        for item in batch:
+            why = missing.get(item[0].metric.name)
+            if why is None:
                 sendable.append(item)
+            elif why:
+                self._reject(item, why, outcome)
+            else:
+                outcome.retry.append(item[0])
         return sendable
 
     def _send(self, batch: list[Item], outcome: _Outcome, ends: float) -> None:

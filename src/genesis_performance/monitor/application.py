@@ -88,13 +88,14 @@ def apply(
         log.warning("alert %s: %s", alert.name, naming.doubt)
     policies = _policies(project, clock, progress)
     metric = kind_of(alert).metric
-    if naming.is_otlp:
-        name = policies.apply(
-            made, timeout_s=wait_s, make_known=lambda: send_first_points(metric, project, prefix, clock)
-        )
-    else:
-        policies.describe(prefix, [(metric, _LABELS_OF[metric.name]), *([also] if also else [])])
-        name = policies.apply(made, timeout_s=wait_s)
+    needed = [(metric, _LABELS_OF[metric.name]), *([also] if also else [])]
+
+    def make_known() -> None:
+        send_first_points([one for one, _ in needed], project, prefix, clock)
+
+    if not naming.is_otlp:
+        policies.describe(prefix, needed)
+    name = policies.apply(made, timeout_s=wait_s, make_known=make_known if naming.is_otlp else None)
     return dataclasses.replace(alert, resource_name=name, labels=made["user_labels"])
 
 

@@ -6,6 +6,7 @@ They count nothing, and their service is none that an alert looks at.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 
 from ..errors import GenesisPerformanceError
 from ..export.catalog import ENVIRONMENT, OPERATION, OVERFLOW, SERVICE, STATUS, STATUS_ERROR
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 NO_SERVICE = "__descriptor__"
 TIMEOUT_S = 10.0
 SECOND_NS = 1_000_000_000
+FAILED = "the metrics of an alert could not be made known to alerting; it waits for them: %s"
 
 
 def first_points(metric: Metric, now_unix_ns: int) -> list[Series]:
@@ -41,8 +43,9 @@ def first_points(metric: Metric, now_unix_ns: int) -> list[Series]:
     ]
 
 
-def send_first_points(metric: Metric, project: str, prefix: str, clock: Clock) -> None:
-    """Send them; what fails is only logged, as the metric may come by itself."""
+def send_first_points(metrics: Iterable[Metric], project: str, prefix: str, clock: Clock) -> None:
+    """Send those of each metric; what fails is only logged, as the metric may come by itself."""
+    series = [one for metric in metrics for one in first_points(metric, clock.unix_ns())]
     try:
         sink = open_sink(
             OTLP,
@@ -54,11 +57,11 @@ def send_first_points(metric: Metric, project: str, prefix: str, clock: Clock) -
             clock=clock,
         )
         try:
-            result = sink.write(first_points(metric, clock.unix_ns()), timeout_s=TIMEOUT_S)
+            result = sink.write(series, timeout_s=TIMEOUT_S)
         finally:
             sink.close()
     except GenesisPerformanceError as error:
-        log.warning("%s could not be made known to alerting: %s", metric.name, error)
+        log.warning(FAILED, error)
         return
     for said in (*result.errors, *(one.reason for one in result.rejected)):
-        log.warning("%s could not be made known to alerting: %s", metric.name, said)
+        log.warning(FAILED, said)

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ..config import settings
-from ..export.catalog import OPERATION, OPERATION_DURATION, metric_type
+from ..export.catalog import OPERATION, OPERATION_DURATION, STANDARD, metric_type
 from ..export.opening import MEMORY, NONE, OTLP
-from ..export.otlp_names import GAUGE, HISTOGRAM, SUM, UP_DOWN, described
+from ..export.otlp_names import GAUGE, HISTOGRAM, SUM, UP_DOWN, described, otlp_name
 from ..export.resource import GENERIC_TASK
 from ..model.series import Metric
 
@@ -72,6 +72,22 @@ class Naming:
             Stored(f"{PROMETHEUS}/{one.name}/{_SUFFIXES[one.kind]}", one.name, one.unit, one.scale)
             for one in names
         )
+
+    @property
+    def listed(self) -> tuple[str, ...]:
+        """Filters of metric descriptors that together find every metric of ours."""
+        if not self.is_otlp:
+            return (f'metric.type = starts_with("{metric_type(self.prefix, "")}")',)
+        ours = f"{PROMETHEUS}/{otlp_name(self.prefix, '')}."
+        others = [one.type for metric in STANDARD for one in self.stored(metric)]
+        return (
+            f'metric.type = starts_with("{ours}")',
+            *(f'metric.type = "{one}"' for one in others if not one.startswith(ours)),
+        )
+
+    def short(self, type_: str) -> str:
+        """A type without what all of ours begin with."""
+        return type_.removeprefix(f"{PROMETHEUS}/" if self.is_otlp else metric_type(self.prefix, ""))
 
     def promql(self, metric: Metric, labels: Mapping[str, str]) -> str:
         """A selector of the metric's series in PromQL."""

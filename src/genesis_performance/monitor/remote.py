@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import CloudNotFoundError
 from ..export.catalog import (
     OPERATION,
     OPERATION_COUNT,
@@ -13,10 +14,10 @@ from ..export.catalog import (
     SERVICE,
     STATUS,
     STATUS_ERROR,
-    metric_type,
 )
 from ..export.messages import kind_and_type
-from ..export.resource import GENERIC_TASK
+from .first_points import NO_SERVICE
+from .naming import Naming, Stored
 
 Group = tuple[str, str]  # service and operation
 ALIGNMENT_S = 60
@@ -47,29 +48,29 @@ class OperationNow:
 
 
 def metrics(project: str, prefix: str) -> list[SentMetric]:
-    """Every metric below the prefix.
+    """Every metric below the prefix, and over OTLP those that have a name of the conventions.
 
     Raises:
         CloudError: it could not be read.
     """
     from ..gcp.calling import each
 
-    above = metric_type(prefix, "")
-    request = {"name": f"projects/{project}", "filter": f'metric.type = starts_with("{above}")'}
+    naming = Naming.configured(prefix)
     found = []
-    for one in each("metrics", "list_metric_descriptors", request):
-        kind, value_type = kind_and_type(one)
-        labels = tuple(label.key for label in one.labels)
-        found.append(
-            SentMetric(
-                name=one.type.removeprefix(above),
-                type=one.type,
-                kind=kind,
-                value_type=value_type,
-                unit=one.unit,
-                labels=labels,
+    for text in naming.listed:
+        request = {"name": f"projects/{project}", "filter": text}
+        for one in each("metrics", "list_metric_descriptors", request):
+            kind, value_type = kind_and_type(one)
+            found.append(
+                SentMetric(
+                    name=naming.short(one.type),
+                    type=one.type,
+                    kind=kind,
+                    value_type=value_type,
+                    unit=one.unit,
+                    labels=tuple(label.key for label in one.labels),
+                )
             )
-        )
     return found
 
 
@@ -91,15 +92,17 @@ def operations(project: str, prefix: str, service: str | None = None) -> list[Op
             p95_ms=p95.get(group),
         )
         for group, (total, errors) in counts.items()
+        if group[0] != NO_SERVICE
     ]
     return sorted(found, key=lambda one: (-(one.p95_ms or 0.0), one.service, one.operation))
 
 
 def _counts(project: str, prefix: str, service: str | None) -> dict[Group, list[float]]:
     """All executions and the failed ones, a second."""
+    naming = Naming.configured(prefix)
     by_status = _newest(
         project,
-        _filter(prefix, OPERATION_COUNT.name, service),
+        _filter(naming, naming.stored(OPERATION_COUNT)[0], service),
         {"per_series_aligner": "ALIGN_RATE", "cross_series_reducer": "REDUCE_SUM"},
         (SERVICE, OPERATION, STATUS),
     )
@@ -112,13 +115,20 @@ def _counts(project: str, prefix: str, service: str | None) -> dict[Group, list[
 
 
 def _quantiles(project: str, prefix: str, service: str | None, percent: int) -> dict[Group, float]:
-    found = _newest(
-        project,
-        _filter(prefix, OPERATION_DURATION.name, service),
-        {"per_series_aligner": "ALIGN_DELTA", "cross_series_reducer": f"REDUCE_PERCENTILE_{percent:02d}"},
-        (SERVICE, OPERATION),
-    )
-    return {(key[0], key[1]): value for key, value in found.items()}
+    naming = Naming.configured(prefix)
+    found: dict[Group, float] = {}
+    for stored in naming.stored(OPERATION_DURATION):
+        newest = _newest(
+            project,
+            _filter(naming, stored, service),
+            {
+                "per_series_aligner": "ALIGN_DELTA",
+                "cross_series_reducer": f"REDUCE_PERCENTILE_{percent:02d}",
+            },
+            (SERVICE, OPERATION),
+        )
+        found |= {(key[0], key[1]): value / stored.scale for key, value in newest.items()}
+    return found
 
 
 def _newest(
@@ -139,7 +149,11 @@ def _newest(
         "view": "FULL",
     }
     found = {}
-    for series in each("metrics", "list_time_series", request):
+    try:
+        newest = list(each("metrics", "list_time_series", request))
+    except CloudNotFoundError:  # nothing was ever sent
+        newest = []
+    for series in newest:
         labels = dict(series.metric.labels)
         if series.points:
             value = series.points[0].value
@@ -149,6 +163,6 @@ def _newest(
     return found
 
 
-def _filter(prefix: str, name: str, service: str | None) -> str:
-    text = f'metric.type="{metric_type(prefix, name)}" AND resource.type="{GENERIC_TASK}"'
+def _filter(naming: Naming, stored: Stored, service: str | None) -> str:
+    text = f'metric.type="{stored.type}" AND resource.type="{naming.resource}"'
     return f'{text} AND metric.labels.{SERVICE}="{service}"' if service else text

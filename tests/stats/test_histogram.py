@@ -170,6 +170,10 @@ def test_a_number_of_bounds_that_would_split_buckets_is_refused() -> None:
         explicit_buckets({}, bounds_per_octave=5)
 
 
+def test_the_bounds_of_all_exported_histograms_are_one_object() -> None:
+    assert explicit_buckets({1: 1})[0] is explicit_buckets({2: 2})[0]
+
+
 @given(histograms, st.integers(1, 500))
 def test_spread_values_are_ordered_and_as_many_as_wanted(counts: dict[int, int], limit: int) -> None:
     values = spread(counts, limit)

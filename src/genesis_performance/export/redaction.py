@@ -63,7 +63,7 @@ _NUMBER_VALUE = re.compile(r"\d{1,3}|v?\d{1,4}(?:\.\d{1,4}){1,2}")
 @lru_cache(maxsize=4096)
 def redact(text: str) -> str:
     """The text without ids, e-mail addresses, tokens and query string."""
-    text = _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text[: 2 * MAX_LENGTH])
+    text = _SURROGATE.sub("\ufffd", text[: 2 * MAX_LENGTH])  # the replacement character
     text = _LITERAL.sub(LITERAL, _CONTROL.sub(" ", text)).partition("?")[0]
     # Placeholders are split off, so that no rule reads across them and a second pass changes nothing.
     for _ in range(3):

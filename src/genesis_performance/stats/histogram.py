@@ -10,6 +10,7 @@ Source: Gil Tene, HdrHistogram (sub-buckets in power-of-two ranges), https://hdr
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from ..errors import InvalidInputError
 from ..model.operation import Histogram, OperationSnapshot
@@ -138,6 +139,7 @@ def difference(newer: OperationSnapshot, older: OperationSnapshot | None) -> Ope
     )
 
 
+@cache
 def export_bounds_ns(per_octave: int = EXPORT_PER_OCTAVE) -> tuple[int, ...]:
     """Bounds of the exported buckets: every 4th local bound from 1.024 us to 17.2 s.
 
@@ -168,7 +170,12 @@ def explicit_buckets(
     for index, count in counts.items():
         place = (index - first) // step + 1 if index >= first else 0
         exported[min(place, len(bounds_ns))] += count
-    return tuple(bound / 1e6 for bound in bounds_ns), tuple(exported)
+    return _export_bounds_ms(bounds_per_octave), tuple(exported)
+
+
+@cache  # of thousands of series each would have 193 floats of its own
+def _export_bounds_ms(per_octave: int) -> tuple[float, ...]:
+    return tuple(bound / 1e6 for bound in export_bounds_ns(per_octave))
 
 
 def spread(counts: Mapping[int, int], limit: int) -> list[float]:

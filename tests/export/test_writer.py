@@ -25,7 +25,7 @@ from genesis_performance.export.sharing import LOCK_NAME, MOST_DEAD, SharedFolde
 from genesis_performance.export.sink import WriteResult
 from genesis_performance.export.totals import Totals
 from genesis_performance.export.writer import MAX_AHEAD_S, SECOND_NS, Writer
-from genesis_performance.model.series import Distribution, Series
+from genesis_performance.model.series import Distribution, Point, Series
 
 from .conftest import FakeClock
 from .test_mapped_file import killed_at_each_line, most_bytes_of_a_file
@@ -50,7 +50,7 @@ class Process:
         )
         self.clock = clock
         self.writer = Writer(
-            self.shared, self.cells, complaints=self.complaints, clock=clock, max_series=max_series
+            self.shared, self.cells, complaints=self.complaints, max_series=max_series
         )
 
     def count(self, number: float, name: str = "orders", **labels: str) -> None:
@@ -400,7 +400,7 @@ def test_processes_that_end_one_after_the_other_date_no_point_further_and_furthe
         process = make()
         process.writer.take()
         date, wait_s = process.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=True)
-        assert date <= clock.unix_ns() + MAX_AHEAD_S * SECOND_NS
+        assert date <= clock.unix_ns() + round(MAX_AHEAD_S * SECOND_NS)
         waits_s.append(wait_s)
         process.end()
     assert waits_s[:3] == [0, 0, 0]
@@ -415,15 +415,44 @@ def test_where_points_may_follow_at_once_nobody_waits(make: Make, clock: FakeClo
         process.end()
 
 
-def test_a_date_that_a_wrong_clock_left_keeps_nobody_waiting(make: Make, clock: FakeClock) -> None:
+def collected(process: Process, date: int) -> list[Point]:
+    series = process.writer.collect(date, service="shop", environment="test")
+    process.writer.exported(WriteResult(sent=len(series)))
+    return [one.points[0] for one in series]
+
+
+@pytest.mark.parametrize("is_heir", [False, True])
+def test_what_a_wrong_clock_left_keeps_nobody_waiting_and_no_point_from_being_taken(
+    make: Make, clock: FakeClock, is_heir: bool
+) -> None:
     first, second = make(), make()
     first.writer.take()
     clock.advance(3600)
-    dated(first, clock)
-    first.end()
+    first.count(1)
+    collected(first, dated(first, clock))
     clock.advance(-3600)
-    second.writer.take()
-    assert dated(second, clock) == clock.unix_ns()
+    if is_heir:
+        first.end()
+    sender = second if is_heir else first
+    sender.writer.take()
+    date = dated(sender, clock)
+    assert date == clock.unix_ns()
+    (point,) = collected(sender, date)
+    assert point.start_unix_ns is not None
+    assert point.start_unix_ns < point.end_unix_ns
+
+
+def test_a_series_that_begins_while_the_others_are_read_begins_before_its_point(
+    make: Make, clock: FakeClock
+) -> None:
+    process = make()
+    process.writer.take()
+    date = dated(process, clock)
+    clock.advance(1)
+    process.count(1)
+    (point,) = collected(process, date)
+    assert point.start_unix_ns is not None
+    assert point.start_unix_ns < point.end_unix_ns
 
 
 def test_who_waits_is_answered_by_the_acknowledgement_of_a_later_export(make: Make) -> None:

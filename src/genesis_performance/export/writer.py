@@ -11,7 +11,6 @@ from ..model.series import Series
 from .blocks import COUNTER, OPERATION, SeriesKey
 from .catalog import ENVIRONMENT, OVERFLOW, SERVICE
 from .cells import MILLISECOND_NS, SERIES_PER_OPERATION, Cells
-from .clock import Clock
 from .labels import Labels
 from .limits import Complaints
 from .mapped_file import MappedFile
@@ -41,19 +40,18 @@ class Writer:
     """
 
     def __init__(
-        self, shared: SharedFolder, cells: Cells, *, complaints: Complaints, clock: Clock, max_series: int
+        self, shared: SharedFolder, cells: Cells, *, complaints: Complaints, max_series: int
     ) -> None:
         self.shared = shared
         self._cells = cells
         self._complaints = complaints
-        self._clock = clock
         self._max_series = max_series
         self.after_fork_in_child()
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # exports, and looks of other threads
         self._baseline: Totals | None = None
-        self._began_ns = 0
+        self._began_ns = self._now_ns = 0
         self._newest_ns = 0  # date of the newest points that may have been sent
         self._inherited_ns = 0  # and of those of the writer before this one
         self._left: set[tuple[str, Labels]] | None = None  # not delivered since the time below
@@ -165,9 +163,9 @@ class Writer:
     def date(self, now_unix_ns: int, *, spacing_s: float, final: bool) -> tuple[int, float]:
         """See ``Turn``. Noted in the folder before anything is sent: a kill may come in between."""
         with self._lock:
-            newest, inherited = (
-                0 if one > now_unix_ns + FUTURE_NS else one for one in (self._newest_ns, self._inherited_ns)
-            )
+            if self._newest_ns > now_unix_ns + FUTURE_NS:
+                self._forget_wrong_clock(now_unix_ns)
+            newest, inherited = self._newest_ns, self._inherited_ns
             spacing_ns = round(spacing_s * SECOND_NS)
             if final:
                 date = max(now_unix_ns, newest + spacing_ns)
@@ -189,7 +187,7 @@ class Writer:
     def collect(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
         """The series of all processes."""
         with self._lock:
-            self._began_ns = monotonic_ns()
+            self._began_ns, self._now_ns = monotonic_ns(), now_unix_ns
             totals = self._admitted(self.shared.merged())
             starts = self.shared.folded.starts
         return rendered(
@@ -228,7 +226,8 @@ class Writer:
             if key not in starts:
                 key = self._new(key)
                 if key not in starts:
-                    starts[key] = min(known.start_unix_ns, self._clock.unix_ns() - MILLISECOND_NS)
+                    # It may have begun after the points' date, while all the others were read.
+                    starts[key] = min(known.start_unix_ns, self._now_ns - MILLISECOND_NS)
                     self._used += _series_of(key)
                     news = True
             if key in admitted:
@@ -249,6 +248,13 @@ class Writer:
 
             self._is_unsaved = not self._quietly(keep)
         return admitted
+
+    def _forget_wrong_clock(self, now_unix_ns: int) -> None:
+        starts = self.shared.folded.starts
+        for key, start in starts.items():
+            starts[key] = min(start, now_unix_ns - MILLISECOND_NS)
+        self._newest_ns = self._inherited_ns = 0
+        self._is_unsaved = True
 
     def _new(self, key: SeriesKey) -> SeriesKey:
         if self._used + _series_of(key) <= self._max_series:

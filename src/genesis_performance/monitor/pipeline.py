@@ -111,11 +111,7 @@ class Pipeline:
         self.writer: Writer | None = None
         if self._shared is not None:
             self.writer = Writer(
-                self._shared,
-                self.cells,
-                complaints=self.complaints,
-                clock=self.clock,
-                max_series=section.max_series,
+                self._shared, self.cells, complaints=self.complaints, max_series=section.max_series
             )
         self._memory = OperationMemory(
             self.cells, budget=self.budget, complaints=self.complaints, unix_ns=self.clock.unix_ns

@@ -80,12 +80,13 @@ class Counter(_Handle):
         """Count ``value`` more; a negative one is refused and counted."""
         kind = type(value)
         if (kind is int or kind is float) and 0 <= value < LARGEST:
-            cell = self._cells.get(get_ident())
-            if cell is not None:
-                floats = cell.floats
+            try:
+                floats = self._cells[get_ident()].floats
                 floats[TOTAL] += value
                 floats[RECORDS] += 1.0
                 return
+            except KeyError:
+                pass
         self._record(value)
 
 
@@ -99,8 +100,9 @@ class Gauge(_Handle):
         """Say what the value is now."""
         kind = type(value)
         if (kind is float or kind is int) and LEAST < value < LARGEST:
-            cell = self._cells.get(get_ident())
-            if cell is not None:
-                cell.record(value)
+            try:
+                self._cells[get_ident()].record(value)
                 return
+            except KeyError:
+                pass
         self._record(value)

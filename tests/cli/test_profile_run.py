@@ -20,8 +20,8 @@ BUSY = """
 import time
 from genesis_performance.profiler import sampling_thread
 def spin():
-    ends = time.process_time() + 0.4
-    while time.process_time() < ends or sampling_thread._shared.samples < 20:
+    ends, enough = time.process_time() + 0.4, sampling_thread._shared.samples + 20
+    while time.process_time() < ends or sampling_thread._shared.samples < enough:
         sum(range(1000))
 """
 

@@ -56,7 +56,7 @@ def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals, code: 
             break
     child.send_signal(number)
     rest = child.stdout.read()
-    assert child.wait(30) == code, rest
+    assert child.wait(60) == code, rest
     child.stdout.close()
     assert pids
     assert not any(map(alive, pids))
@@ -67,7 +67,7 @@ def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals, code: 
 @pytest.mark.parametrize("app", ["shop", "datasette"])
 def test_the_whole_story_happens(tmp_path: Path, app: str) -> None:
     done = subprocess.run(
-        [*COMMAND, "--app", app], capture_output=True, text=True, cwd=tmp_path, timeout=240, check=False
+        [*COMMAND, "--app", app], capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False
     )
     assert done.returncode == 0, done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100

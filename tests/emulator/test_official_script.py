@@ -60,7 +60,7 @@ def test_a_script_with_only_google_s_clients_is_served():
                 capture_output=True,
                 text=True,
                 check=False,
-                timeout=30,
+                timeout=120,
             )
         finally:
             emulator.terminate()

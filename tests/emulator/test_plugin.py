@@ -7,7 +7,7 @@ import sys
 def _pytest(folder, *arguments):
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=30,
+        cwd=folder, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
 
 

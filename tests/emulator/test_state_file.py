@@ -109,5 +109,5 @@ def test_the_command_takes_the_option(tmp_path):
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert json.loads(process.stdout.readline())["ready"]
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(60) == 0
     assert json.loads((tmp_path / "s.json").read_text())["format"] == 1

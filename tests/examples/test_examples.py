@@ -108,7 +108,7 @@ def test_the_fastapi_application_is_measured(genesis_emulator: RunningEmulator, 
                 _answer(f"{address}/orders/999999")
         finally:
             server.terminate()
-            server.wait(30)
+            server.wait(60)
     said = (tmp_path / "server.log").read_text()
     assert order["amount_cents"] == 1250
     assert len(order["signature"]) == 64
@@ -125,7 +125,7 @@ def _put_signing_key(settings: dict[str, str], folder: Path) -> None:
         cwd=folder,
         env=settings | {"PYTHONPATH": str(EXAMPLES / "usage")},
         check=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -134,7 +134,7 @@ def _answer(url: str, method: str = "GET", *, patience_s: float = 0) -> dict[str
     end = time.monotonic() + patience_s
     while True:
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as answer:
+            with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=60) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError:
             raise

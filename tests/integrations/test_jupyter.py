@@ -21,7 +21,8 @@ import time
 from genesis_performance.profiler import sampling_thread
 def spin():
     ends, shared = time.process_time() + 0.3, sampling_thread._shared
-    while time.process_time() < ends or (shared and shared.samples < 20):
+    enough = shared.samples + 20 if shared else 0
+    while time.process_time() < ends or (shared and shared.samples < enough):
         sum(range(1000))
 """
 

@@ -57,7 +57,8 @@ class TestFork:
             "    try: profiler.stop_profiling(session)\n"
             "    except Exception as error: print(type(error).__name__)\n"
             "    own = profiler.start_profiling()\n"
-            "    while not sampling_thread._shared.samples: sum(range(500))\n"
+            "    enough = sampling_thread._shared.samples + 2\n"
+            "    while sampling_thread._shared.samples < enough: sum(range(500))\n"
             "    print(profiler.stop_profiling(own).sampler.samples > 0, flush=True); os._exit(0)\n"
             "os.waitpid(pid, 0); print(profiler.stop_profiling(session).profile_id)\n"
         )

@@ -154,7 +154,8 @@ def test_the_goals_are_met_with_the_defaults(
 def has_samples(sampler: StackSampler, samples: int) -> Callable[[], bool]:
     sampling = sampler._sampling
     assert sampling is not None
-    return lambda: sampling.samples >= samples
+    enough = sampling.samples + samples
+    return lambda: sampling.samples >= enough
 
 
 def test_what_computes_in_the_same_thread_is_told_apart(

@@ -260,7 +260,8 @@ class TestEnds:
             "from genesis_performance.profiler.stack_sampler import StackSampler\n"
             "sampler = StackSampler(200); sampler.start()\n"
             "def compute_for(samples, of):\n"
-            "    while of._sampling.samples < samples: sum(range(500))\n"
+            "    enough = of._sampling.samples + samples\n"
+            "    while of._sampling.samples < enough: sum(range(500))\n"
             "compute_for(3, sampler)\n"
         )
         return subprocess.run(
@@ -286,7 +287,7 @@ class TestEnds:
             "    names = [thread.name for thread in threading.enumerate()]\n"
             "    print(sys.getswitchinterval(), names, flush=True); os._exit(0)\n"
             "os.waitpid(pid, 0)\n"
-            "compute_for(sampler._sampling.samples + 2, sampler)\n"
+            "compute_for(2, sampler)\n"
             "print('goes on')\n"
         )
         assert done.stdout == f"0.005 {ONLY_MAIN}goes on\n{ONLY_MAIN}"

@@ -286,13 +286,13 @@ def test_every_weight_of_the_profile_is_in_the_page(given_profile: StackProfile)
     assert weights(Page(flame_graph(given_profile)).data) == expected
 
 
-def test_ten_thousand_stacks_take_under_half_a_second_and_five_megabytes() -> None:
+def ten_thousand_stacks() -> StackProfile:
     choice = random.Random(1)
     frames = tuple(
         Frame(f"module_{place % 200}.function_{place}", f"/srv/app/module_{place % 200}.py", place + 2, place)
         for place in range(3000)
     )
-    large = StackProfile(
+    return StackProfile(
         frames=frames,
         records=tuple(
             StackRecord(
@@ -304,12 +304,20 @@ def test_ten_thousand_stacks_take_under_half_a_second_and_five_megabytes() -> No
             for place in range(10_000)
         ),
     )
-    began = time.process_time()
-    text = flame_graph(large)
-    took = time.process_time() - began
-    assert took < 0.5
+
+
+def test_ten_thousand_stacks_take_under_five_megabytes() -> None:
+    text = flame_graph(ten_thousand_stacks())
     assert len(text.encode("utf-8")) < 5_000_000
     assert len(unpacked(Page(text).data)) == 10_000
+
+
+@pytest.mark.slow  # it needs a processor of its own
+def test_ten_thousand_stacks_take_under_half_a_second() -> None:
+    large = ten_thousand_stacks()
+    began = time.process_time()
+    flame_graph(large)
+    assert time.process_time() - began < 0.5
 
 
 def test_recursion_of_ten_thousand_levels_is_written() -> None:

@@ -2,8 +2,8 @@
 
 This process forks workers, six at a time. Each records in two threads, five ways in turn, and writes a byte
 into a pipe after each call that returned. It is killed at a random moment of its first half second, and its
-bytes are counted. The workers take turns at sending to the emulator, and die while they do; their clock and the
-emulator's run FACTOR times as fast since ORIGIN. In the end this process sends what is left, and what the
+bytes are counted. The workers take turns at sending to the emulator, and die while they do; their clock and
+the emulator's run FACTOR times as fast since ORIGIN. In the end this process sends what is left, and what the
 emulator holds is compared with the bytes, worker by worker and all together. Prints JSON.
 """
 
@@ -19,6 +19,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter as Counts
 from dataclasses import dataclass, field
 
 from bench.monitor import reading
@@ -35,6 +36,9 @@ AT_ONCE = 6
 LIVES_S = 0.5  # in a shorter life hardly one gets to send
 PAUSE_S, ROUNDS = 0.005, 50  # a thread rests after so many: the one that sends gets its turn before the end
 FLUSH_S = 60.0  # real
+BATCH = 100
+"""Kills in one folder: with ever more series a worker would not live to send them all."""
+
 NEEDED = ("psutil", "genesis_performance.export.sinks.otlp")
 WAYS = {  # byte written: metric, kind
     b"c": ("orders", "COUNTER"),
@@ -56,14 +60,14 @@ class Worker:
     counts: dict[bytes, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
 
 
-def opened(clock: FastClock) -> Pipeline:
-    to = Destination(project=PROJECT, prefix=reading.OURS, service="kill", environment="test", sink="otlp")
+def opened(service: str, clock: FastClock) -> Pipeline:
+    to = Destination(project=PROJECT, prefix=reading.OURS, service=service, environment="test", sink="otlp")
     return Pipeline(to, clock=clock, is_shared=True)
 
 
-def work(number: int, acknowledge: int, clock: FastClock) -> None:
+def work(service: str, number: int, acknowledge: int, clock: FastClock) -> None:
     """Record until killed."""
-    pipeline = opened(clock)
+    pipeline = opened(service, clock)
     recorder = Recorder()
     register(recorder)
     pipeline.exporter.start()
@@ -92,14 +96,16 @@ def work(number: int, acknowledge: int, clock: FastClock) -> None:
     load()
 
 
-def drive(kills: int, seed: int, clock: FastClock) -> dict[int, dict[bytes, int]]:
+def drive(
+    service: str, numbers: range, chance: random.Random, clock: FastClock
+) -> dict[int, dict[bytes, int]]:
     """Bytes of each worker, once all are dead."""
-    chance = random.Random(seed)
     found: dict[int, dict[bytes, int]] = {}
     running: dict[int, Worker] = {}  # by the pipe that is read
-    begun = 0
-    while begun < kills or running:
-        while begun < kills and len(running) < AT_ONCE:
+    waiting = list(numbers)
+    while waiting or running:
+        while waiting and len(running) < AT_ONCE:
+            number = waiting.pop()
             reads, writes = os.pipe()
             pid = os.fork()
             if not pid:
@@ -107,13 +113,12 @@ def drive(kills: int, seed: int, clock: FastClock) -> dict[int, dict[bytes, int]
                 for other in running:
                     os.close(other)
                 try:
-                    work(begun, writes, clock)
+                    work(service, number, writes, clock)
                 finally:
                     os._exit(1)
             os.close(writes)
             os.set_blocking(reads, False)
-            running[reads] = Worker(begun, pid, time.monotonic() + chance.uniform(0, LIVES_S))
-            begun += 1
+            running[reads] = Worker(number, pid, time.monotonic() + chance.uniform(0, LIVES_S))
         for reads in select.select(list(running), [], [], 0.002)[0]:
             worker = running[reads]
             text = os.read(reads, 65536)
@@ -139,20 +144,32 @@ def main() -> None:
     config.settings()
     user_agent()
     clock = FastClock(factor, origin_ns)
-    acknowledged = drive(kills, seed, clock)
-    by_workers = sum(control("calls").values())  # nothing else has called yet
-    heir = opened(clock)
-    complete = heir.flush(FLUSH_S * factor)
+    chance = random.Random(seed)
+    acknowledged: dict[int, dict[bytes, int]] = {}
+    by_workers = 0
+    rejected: Counts[str] = Counts()
+    for first in range(0, kills, BATCH):
+        service = f"kill{first}"
+        before = sum(control("calls").values())
+        acknowledged |= drive(service, range(first, min(first + BATCH, kills)), chance, clock)
+        by_workers += sum(control("calls").values()) - before
+        heir = opened(service, clock)
+        if not heir.flush(FLUSH_S * factor):
+            sys.exit(f"what is left of {service} could not be sent: {heir.exporter.counts}")
+        rejected += heir.exporter.counts.rejected
+        heir.close(FLUSH_S * factor)
+    print(json.dumps(judged(acknowledged, clock) | {"exports of workers": by_workers, "rejected": rejected}))
+
+
+def judged(acknowledged: dict[int, dict[bytes, int]], clock: FastClock) -> dict[str, float]:
+    """What the emulator holds, against what the workers were told had been recorded."""
     sent: dict[bytes, dict[str, float]] = {}
-    series = 0
     for way, (name, kind) in WAYS.items():
         sent[way] = {}
-        for key, value in reading.newest(
-            reading.type_of("otlp", name, kind), now_s=clock.unix_ns() / 1e9
-        ).items():
+        metric_type = reading.type_of("otlp", name, kind)
+        for key, value in reading.newest(metric_type, now_s=clock.unix_ns() / 1e9).items():
             worker = reading.label(key, "worker") or reading.label(key, "operation").removeprefix("pay-")
             sent[way][worker] = sent[way].get(worker, 0.0) + value
-            series += 1
     lost = doubled = 0.0
     for number, counts in acknowledged.items():
         more = {
@@ -163,19 +180,9 @@ def main() -> None:
         doubled += max(sum(max(value, 0) for value in more.values()) - THREADS, 0)
     together = sum(sent[TOGETHER].values()) - sum(counts[TOGETHER] for counts in acknowledged.values())
     lost += max(-together, 0)
-    doubled += max(together - THREADS * kills, 0)
+    doubled += max(together - THREADS * len(acknowledged), 0)
     total = sum(sum(counts.values()) for counts in acknowledged.values())
-    found = {
-        "kills": len(acknowledged),
-        "acknowledged": total,
-        "lost": lost,
-        "doubled": doubled,
-        "series": series,
-        "exports of workers": by_workers,
-        "complete": complete,
-        "rejected": dict(heir.exporter.counts.rejected),
-    }
-    print(json.dumps(found), flush=True)
+    return {"kills": len(acknowledged), "acknowledged": total, "lost": lost, "doubled": doubled}
 
 
 if __name__ == "__main__":

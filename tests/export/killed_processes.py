@@ -1,9 +1,9 @@
-"""Start processes that record and kill them: ``killed_processes.py KILLS SEED FACTOR ORIGIN``; prints JSON.
+"""Start processes that record and kill them: ``killed_processes.py SERVICE KILLS SEED FACTOR ORIGIN``.
 
 Six at a time are forked. Each records in two threads, five ways in turn, and writes a byte into a pipe
 after each call that returned. It is killed at a random moment and its bytes are counted. Its clock runs
-FACTOR times as fast as since ORIGIN, as that of the emulator does: so it lives to send although points are
-5 s apart.
+FACTOR times as fast since ORIGIN, as that of the emulator does: so it lives to send although points are 5 s
+apart. Prints JSON.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ class FastClock:
         return event.wait(timeout_s / self._factor)
 
 
-def work(number: int, acknowledge: int, clock: FastClock) -> None:
+def work(service: str, number: int, acknowledge: int, clock: FastClock) -> None:
     """Record until killed."""
     from genesis_performance.monitor.handles import Counter, Distribution
     from genesis_performance.monitor.pipeline import Destination, Pipeline
     from genesis_performance.operations import Recorder, register
 
-    to = Destination(project="p", prefix="p", service="kill", environment="test", sink="otlp")
+    to = Destination(project="p", prefix="p", service=service, environment="test", sink="otlp")
     pipeline = Pipeline(to, clock=clock, is_shared=True)
     recorder = Recorder()
     register(recorder)
@@ -87,7 +87,7 @@ def work(number: int, acknowledge: int, clock: FastClock) -> None:
     load()
 
 
-def forked(number: int, clock: FastClock, other_pipes: list[int]) -> tuple[int, int]:
+def forked(service: str, number: int, clock: FastClock, other_pipes: list[int]) -> tuple[int, int]:
     """Pipe and pid of a worker."""
     reads, writes = os.pipe()
     pid = os.fork()
@@ -95,7 +95,7 @@ def forked(number: int, clock: FastClock, other_pipes: list[int]) -> tuple[int, 
         try:
             for other in (reads, *other_pipes):
                 os.close(other)
-            work(number, writes, clock)
+            work(service, number, writes, clock)
         finally:
             os._exit(1)
     os.close(writes)
@@ -104,7 +104,8 @@ def forked(number: int, clock: FastClock, other_pipes: list[int]) -> tuple[int, 
 
 
 def main() -> None:
-    kills, seed, factor, origin_ns = (int(text) for text in sys.argv[1:])
+    service = sys.argv[1]
+    kills, seed, factor, origin_ns = (int(text) for text in sys.argv[2:])
     chance = random.Random(seed)
     # A worker that imports them itself records little before it dies.
     import psutil  # noqa: F401
@@ -121,7 +122,7 @@ def main() -> None:
     begun = 0
     while begun < kills or running:
         while begun < kills and len(running) < AT_ONCE:
-            reads, pid = forked(begun, FastClock(factor, origin_ns), list(running))
+            reads, pid = forked(service, begun, FastClock(factor, origin_ns), list(running))
             running[reads] = begun, pid, time.monotonic() + chance.uniform(0, LIVES_S)
             found[begun] = dict.fromkeys(METRICS, 0)
             begun += 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from ..model.series import Distribution, Metric, Point, Series
@@ -26,8 +26,8 @@ from .wire import SMALL, message, sized, text, varint
 
 SECOND_NS = 1_000_000_000
 
-MAX_KEPT = 50_000
-"""Series whose encoding is kept; a process has ``monitoring.max_series`` of them at most."""
+MAX_GONE = 10_000
+"""Series that are not sent any more and of which the encoding is kept all the same."""
 
 ROUNDED = 5e-4
 """Relative error of a number that is rounded to four digits."""
@@ -151,6 +151,11 @@ class Encoder:
             kept.by, kept.made = self, found
         return found
 
+    def forget_all_but(self, series: Sequence[Series]) -> None:
+        """Let go of what is kept of other series, when that is much."""
+        if len(self._known) > len(series) + MAX_GONE:
+            self._known = {(one.metric.name, one.labels): self.encoding(one) for one in series}
+
     def request(self, items: Iterable[Item]) -> bytes:
         """The request that writes these points."""
         fields = [self._name]
@@ -161,9 +166,6 @@ class Encoder:
         return b"".join(fields)
 
     def _new(self, series: Series) -> Encoding:
-        if len(self._known) >= MAX_KEPT:
-            self._known.clear()
-            self._shapes.clear()
         metric = series.metric
         keys = frozenset(key for key, _ in series.labels)
         shape = self._shapes.setdefault((metric.name, keys), Shape(metric, keys))

@@ -122,6 +122,7 @@ class CloudMonitoringSink:
             ready.append(one)
             encodings.append(encoding)
             points.append(point)
+        self._encoder.forget_all_but(series)
         missing = self._describe({encoding.shape for encoding in encodings}, outcome, ends)
         for start in range(0, len(ready), MAX_SERIES):
             some = slice(start, start + MAX_SERIES)

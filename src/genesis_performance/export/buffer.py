@@ -30,7 +30,7 @@ from .reading import Reader
 from .recorded import Cell, CounterCell, DistributionCell, GaugeCell, RecordedSeries
 from .redaction import redact
 from .region import Region, RegionFullError
-from .rendering import BOUNDS, metric_of, rendered
+from .rendering import metric_of, rendered
 from .totals import Totals, add_all
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ _CELLS: dict[str, tuple[type[CounterCell | GaugeCell | DistributionCell], int]] 
     GAUGE: (GaugeCell, GAUGE_CELL),
 }
 
-__all__ = ["BOUNDS", "COUNTER", "DISTRIBUTION", "GAUGE", "MetricBuffer"]
+__all__ = ["COUNTER", "DISTRIBUTION", "GAUGE", "MetricBuffer"]
 
 
 class MetricBuffer:
@@ -184,7 +184,7 @@ class MetricBuffer:
         for region in (self._store.made, self._store.spare):
             if region is not None:
                 reader = self._readers.get(region) or self._readers.setdefault(region, Reader())
-                add_all(totals, reader.of_region(region))
+                add_all(totals, reader.of_region(region).values())
         return totals
 
     def series(self, now_unix_ns: int) -> list[Series]:

@@ -1,17 +1,26 @@
-"""Add up the blocks of a region, whoever wrote it; what is damaged is left out and counted."""
+"""Read what is in the blocks of a region, whoever writes it; what is damaged is left out and counted.
+
+A region is read again and again. Where the cells of recorded metrics are is found out once, because blocks
+are only added and those stay what they are; then only their values are read. Blocks of operations are used
+again when a thread has ended, so their headers are looked at each time.
+"""
 
 from __future__ import annotations
 
-import json
 import math
+import struct
+import threading
 import time
 from collections.abc import Mapping
+from operator import add
 
+from ..model.series import Distribution
 from .blocks import (
+    BOUNDS,
     BUCKETS,
-    CHUNK_BYTES,
     COUNTER,
     DISTRIBUTION,
+    FREE,
     GAUGE,
     HEADER_BYTES,
     LAST,
@@ -20,27 +29,16 @@ from .blocks import (
     PER_BLOCK,
     SERIES,
     SET_AT,
-    SHIFT,
-    SQUARES,
-    SUM,
     TOTAL,
     Header,
+    SeriesKey,
     SeriesText,
     parsed,
     read_series,
 )
 from .mapped_file import Log, ReadFile
 from .region import Region
-from .totals import (
-    DistributionTotal,
-    GaugeTotal,
-    Known,
-    OperationTotal,
-    Total,
-    Totals,
-    add_all,
-    moments,
-)
+from .totals import EMPTY, Known, OperationTotal, Sums, Totals, moments
 
 OPERATION_WORDS, OCTAVE_WORDS = 8, 32
 _SEQUENCE, _ERRORS, _SUM_NS = 0, 2, 3  # as operations.memory has them; a test holds them together
@@ -50,170 +48,340 @@ MOST = 1 << 53
 
 ATTEMPTS = 50  # to read a file while nothing is moved in it
 
+_PAYLOAD = {  # bytes that a block of the kind has at least
+    COUNTER: 16,
+    GAUGE: 16,
+    DISTRIBUTION: 32,
+    BUCKETS: PER_BLOCK * 8,
+    OPERATION: OPERATION_WORDS * 8,
+    OCTAVE: OCTAVE_WORDS * 8,
+}
+_USED_AGAIN = frozenset({FREE, OPERATION, OCTAVE})
 
-class Reader:
-    """Reads one region again and again; what was checked once is not checked again."""
+_sums_at = struct.Struct("3d").unpack_from  # SHIFT, SUM, SQUARES
+_buckets_at = struct.Struct(f"{PER_BLOCK}Q").unpack_from  # unsigned: a negative count is too large a one
+_octave_at = struct.Struct(f"{OCTAVE_WORDS}Q").unpack_from
+_operation_at = struct.Struct(f"{OPERATION_WORDS}q").unpack_from
+_header_at = struct.Struct("2q").unpack_from
+
+Chunks = Mapping[int, memoryview]
+
+
+class _Spread:
+    """The cell of a distribution, and its blocks of buckets.
+
+    Attributes:
+        at: of the cell in its chunk.
+        only: of its block in the same chunk, where there is one block; else -1.
+        blocks: all of them: number, start of the chunk, place in it.
+    """
+
+    __slots__ = ("at", "blocks", "first", "known", "only")
+
+    def __init__(self, known: Known, at: int) -> None:
+        self.known = known
+        self.at = at
+        self.only = -1
+        self.first = 0
+        self.blocks: list[tuple[int, int, int]] = []
+
+    def add(self, number: int, start: int, at: int, own_start: int) -> None:
+        self.blocks.append((number, start, at))
+        is_simple = len(self.blocks) == 1 and start == own_start and number < len(BOUNDS) // PER_BLOCK
+        self.first, self.only = number * PER_BLOCK, at if is_simple else -1
+
+
+class _Chunk:
+    """What was found in a chunk.
+
+    Attributes:
+        end: behind the last block, in words.
+    """
+
+    __slots__ = ("counters", "end", "gauges", "spreads")
 
     def __init__(self) -> None:
+        self.end = 0
+        self.counters: list[tuple[Known, int]] = []  # and the word that it is at
+        self.gauges: list[tuple[Known, int]] = []
+        self.spreads: list[_Spread] = []
+
+
+class Reader:
+    """Reads one region again and again, for one thread at a time.
+
+    Attributes:
+        known: what was found so far, a series once for each of its cells; it only grows, and the values are
+            those of the last reading.
+        damaged: blocks that were left out by the last reading.
+    """
+
+    def __init__(self) -> None:
+        self.known: list[Known] = []
         self.damaged = 0
+        self._lock = threading.RLock()
+        self._is_busy = False
+        self._sums = Sums()
         self._headers: dict[int, Header | None] = {}
-        self._texts: dict[int, SeriesText | None] = {}
+        self._chunks: dict[int, _Chunk] = {}
+        self._texts: dict[int, SeriesText] = {}
+        self._spreads: dict[int, tuple[int, _Spread]] = {}  # by place, with the start of the chunk
+        self._used_again: list[tuple[int, int]] = []  # start of the chunk, place of the header in it
+        self._operations: dict[SeriesKey, Known] = {}
+        self._waiting: list[tuple[int, int, Header, int]] = []  # for the block that they belong to
+        self._new: list[Known] = []  # without a value so far
+        self._lost = 0  # blocks that will not be found again
 
     def of_region(self, region: Region) -> Totals:
         """The totals of memory that this process writes."""
-        return self._totals(region.chunks(), None)
-
-    def of_live_file(self, file: ReadFile) -> Totals | None:
-        """The totals of a file that its process goes on writing; None when it moved blocks all the time."""
-        for attempt in range(ATTEMPTS):
-            before = file.generation()
-            if not before & 1:
-                totals = self._totals(file.chunks(), None)
-                if file.generation() == before:
-                    return totals
-            time.sleep(0.0002 * attempt)
-        return None
+        with self._lock:
+            if self._is_busy:  # we interrupted ourselves
+                return Reader().of_region(region)
+            self._is_busy = True
+            try:
+                chunks = region.chunks()
+                self._read(chunks)
+                self._take(self._of_operations(chunks, None))
+                return self._sums.of([self.known])
+            finally:
+                self._is_busy = False
 
     def of_dead_file(self, file: ReadFile) -> Totals:
         """The totals of a file that nobody writes any more."""
-        return self._totals(file.chunks(), file.log())
+        self.read_dead(file)
+        return self._sums.of([self.known])
 
-    def _totals(self, chunks: Mapping[int, memoryview], log: Log | None) -> Totals:
-        reading = _Reading(self, chunks, log)
-        reading.run()
-        self.damaged = reading.damaged
-        return reading.totals()
+    def read_dead(self, file: ReadFile) -> None:
+        """Bring ``known`` up to date with a file that nobody writes any more."""
+        chunks = file.chunks()
+        self._read(chunks)
+        self._take(self._of_operations(chunks, file.log()))
 
-    def header(self, word: int) -> Header | None:
+    def read_live(self, file: ReadFile) -> None:
+        """Bring ``known`` up to date with a file that its process goes on writing.
+
+        Where it moves blocks all the time, its operations stay as they were.
+        """
+        chunks = file.chunks()
+        self._read(chunks)
+        for attempt in range(ATTEMPTS):
+            before = file.generation()
+            if not before & 1:
+                found = self._of_operations(chunks, None)
+                if file.generation() == before:
+                    self._take(found)
+                    return
+            time.sleep(0.0002 * attempt)
+
+    # ---- where things are
+
+    def _read(self, chunks: Chunks) -> None:
+        self.damaged = self._lost
+        for start, memory in chunks.items():
+            self._find(start, memory)
+        if self._waiting:
+            self._settle()
+        self.damaged += self._lost + sum(header.kind != BUCKETS for _, _, header, _ in self._waiting)
+        for start, chunk in self._chunks.items():
+            self._numbers(chunk, chunks[start])
+            self._distributions(chunk, chunks[start], chunks)
+        if self._new:
+            self.known += [known for known in self._new if known.value is not None]
+            self._new = [known for known in self._new if known.value is None]
+
+    def _find(self, start: int, memory: memoryview) -> None:
+        """Go on behind what was found in the chunk before."""
+        chunk = self._chunks.get(start)
+        if chunk is None:
+            chunk = self._chunks[start] = _Chunk()
+        words = memory[: len(memory) // 16 * 16].cast("q")
+        at, is_damaged = chunk.end, False
+        while at < len(words):
+            word = words[at]
+            header = self._header(word) if word else None
+            if header is None or at * 8 + header.bytes > len(memory):
+                if not word and not is_damaged:
+                    break  # nothing was written from here on
+                is_damaged = True
+                at += 2  # to the next block that is whole
+                continue
+            self._lost += is_damaged
+            is_damaged = False
+            self._block(start, at * 8, header, words[at + 1], memory)
+            at += header.bytes // 8
+            chunk.end = at
+        self.damaged += is_damaged
+
+    def _header(self, word: int) -> Header | None:
         try:
             return self._headers[word]
         except KeyError:
-            found = self._headers[word] = parsed(word)
+            found = parsed(word)
+            if found is not None and found.bytes < HEADER_BYTES + _PAYLOAD.get(found.kind, 0):
+                found = None
+            self._headers[word] = found
             return found
 
-    def text(self, place: int, about: int, payload: memoryview) -> SeriesText | None:
-        found = self._texts.get(place)
-        if found is None:
-            try:
-                found = read_series(bytes(payload), about)
-            except (ValueError, json.JSONDecodeError):
-                found = None
-            if found is not None:
-                self._texts[place] = found
-        return found
+    def _block(self, start: int, at: int, header: Header, about: int, memory: memoryview) -> None:
+        if header.kind == SERIES:
+            text = _text(memory[at + HEADER_BYTES : at + header.bytes], about)
+            if text is None:
+                self._lost += 1
+            else:
+                self._texts[start + at + HEADER_BYTES] = text
+        elif header.kind in _USED_AGAIN:
+            self._used_again.append((start, at))
+        elif header.kind in _PAYLOAD:
+            self._waiting.append((start, at, header, about))
 
+    def _settle(self) -> None:
+        """Tell blocks what they belong to; who does not find it waits for the next reading."""
+        waiting, self._waiting = self._waiting, []
+        waiting.sort(key=lambda one: one[2].kind == BUCKETS)  # after the cells
+        for start, at, header, about in waiting:
+            place, text = at + HEADER_BYTES, self._texts.get(about)
+            if header.kind == BUCKETS and about in self._spreads:
+                own_start, spread = self._spreads[about]
+                spread.add(header.number, start, place, own_start)
+            elif header.kind == BUCKETS or text is None or text.key.kind != header.kind:
+                self._waiting.append((start, at, header, about))
+            else:
+                self._cell(start, place, Known(text.key, None, text.unit, text.start_unix_ns))
 
-class _Reading:
-    """One pass over all blocks."""
+    def _cell(self, start: int, place: int, known: Known) -> None:
+        chunk = self._chunks[start]
+        self._new.append(known)
+        if known.key.kind == COUNTER:
+            chunk.counters.append((known, place // 8))
+        elif known.key.kind == GAUGE:
+            chunk.gauges.append((known, place // 8))
+        else:
+            spread = _Spread(known, place)
+            chunk.spreads.append(spread)
+            self._spreads[start + place] = start, spread
 
-    def __init__(self, reader: Reader, chunks: Mapping[int, memoryview], log: Log | None) -> None:
-        self.damaged = 0
-        self._reader = reader
-        self._chunks = chunks
-        self._log = log
-        self._texts: dict[int, SeriesText] = {}
-        self._cells: list[tuple[int, Header, int]] = []  # place, header, second word
-        self._words: dict[int, memoryview] = {}
+    # ---- what is there
 
-    def run(self) -> None:
-        for start, chunk in self._chunks.items():
-            words = self._words[start] = chunk[: len(chunk) // 16 * 16].cast("q")
-            at, whole = 0, True
-            while at < len(words):
-                word = words[at]
-                header = self._reader.header(word) if word else None
-                if header is None or at * 8 + header.bytes > len(chunk):
-                    if not word and whole:
-                        break  # nothing was written from here on
-                    self.damaged += whole and bool(word)
-                    whole = False
-                    at += 2  # to the next block that is whole
-                    continue
-                whole = True
-                self._block(start + at * 8 + HEADER_BYTES, header, words[at + 1], chunk)
-                at += header.bytes // 8
+    def _numbers(self, chunk: _Chunk, memory: memoryview) -> None:
+        finite = math.isfinite
+        floats = memory[: len(memory) // 8 * 8].cast("d")
+        for known, at in chunk.counters:
+            value = floats[at + TOTAL]
+            if finite(value):
+                known.value = value
+            else:
+                self.damaged += 1
+        for known, at in chunk.gauges:
+            set_at, last = floats[at + SET_AT], floats[at + LAST]
+            if finite(set_at) and finite(last):
+                known.value = set_at, last
+            else:
+                self.damaged += 1
 
-    def totals(self) -> Totals:
-        totals: Totals = {}
-        counts: dict[int, dict[int, int]] = {}  # of a distribution's cell
-        for place, header, about in self._cells:
-            if header.kind == BUCKETS:
-                found = self._counts(place, PER_BLOCK)
-                own = counts.setdefault(about, {})
-                for index, count in found.items():
-                    own[header.number * PER_BLOCK + index] = count
-        for place, header, about in self._cells:
-            if header.kind == BUCKETS:
+    def _distributions(self, chunk: _Chunk, memory: memoryview, chunks: Chunks) -> None:
+        finite = math.isfinite
+        for spread in chunk.spreads:
+            if spread.only >= 0:
+                first, counts = spread.first, _buckets_at(memory, spread.only)
+            else:
+                first, counts = self._counts(spread, chunks)
+            count = sum(counts)
+            if count >= MOST and spread.only >= 0:
+                first, counts = self._counts(spread, chunks)
+                count = sum(counts)
+            if not count:
+                spread.known.value = EMPTY
+                continue
+            total, squares = moments(count, *_sums_at(memory, spread.at))
+            if finite(total):
+                spread.known.value = Distribution(BOUNDS, counts, total, squares, first, count)
+            else:
+                self.damaged += 1
+
+    def _counts(self, spread: _Spread, chunks: Chunks) -> tuple[int, tuple[int, ...]]:
+        """The first bucket of several blocks, and the counts from there on."""
+        numbers = [number for number, _, _ in spread.blocks]
+        first = min(numbers, default=0) * PER_BLOCK
+        counts = [0] * ((max(numbers, default=-1) + 1) * PER_BLOCK - first)
+        for number, start, at in spread.blocks:
+            found = _buckets_at(chunks[start], at)
+            if max(found) >= MOST:
+                self.damaged += 1
+                continue
+            to = number * PER_BLOCK - first
+            counts[to : to + PER_BLOCK] = map(add, counts[to : to + PER_BLOCK], found)
+        return first, tuple(counts[: max(len(BOUNDS) + 1 - first, 0)])
+
+    def _of_operations(self, chunks: Chunks, log: Log | None) -> _Operations:
+        """What their blocks say, whichever are theirs by now."""
+        found = _Operations()
+        for start, at in self._used_again:
+            memory, place = chunks[start], at + HEADER_BYTES
+            word, about = _header_at(memory, at)
+            header = self._header(word)
+            if header is not None and header.kind == FREE:
                 continue
             text = self._texts.get(about)
-            if text is None or _series_kind(header.kind) != text.key.kind:
-                self.damaged += 1
+            if header is None or header.kind not in _WORDS_AT or text is None or text.key.kind != OPERATION:
+                found.damaged += 1
                 continue
-            total = self._total(place, header, counts)
+            total = found.totals.get(text)
             if total is None:
-                self.damaged += 1
-                continue
-            add_all(totals, {text.key: Known(total, text.unit, text.start_unix_ns)})
-        return totals
-
-    def _block(self, place: int, header: Header, about: int, chunk: memoryview) -> None:
-        if header.kind == SERIES:
-            offset = place % CHUNK_BYTES
-            text = self._reader.text(place, about, chunk[offset : offset + header.bytes - HEADER_BYTES])
-            if text is None:
-                self.damaged += 1
-            else:
-                self._texts[place] = text
-        elif header.kind in _CELLS:
-            self._cells.append((place, header, about))
-
-    def _total(self, place: int, header: Header, counts: dict[int, dict[int, int]]) -> Total | None:
-        if header.kind == OCTAVE:
-            found = self._counts(place, OCTAVE_WORDS)
-            return OperationTotal({header.number * OCTAVE_WORDS + index: n for index, n in found.items()})
-        if header.kind == OPERATION:
-            words = self._payload(place, OPERATION_WORDS)
-            for _ in range(5):  # odd: its thread is writing
-                if not words[_SEQUENCE] & 1:
+                total = found.totals[text] = OperationTotal()
+            words = _WORDS_AT[header.kind](memory, place)
+            for _ in range(5):
+                if header.kind == OCTAVE or not words[_SEQUENCE] & 1:
                     break
-                words = self._payload(place, OPERATION_WORDS)
-            errors, sum_ns = words[_ERRORS], words[_SUM_NS]
-            return OperationTotal({}, errors, sum_ns) if errors >= 0 and sum_ns >= 0 else None
-        numbers = self._floats(place, 4 if header.kind == DISTRIBUTION else 2)
-        if not all(map(math.isfinite, numbers)) and header.kind != DISTRIBUTION:
-            return None
-        if header.kind == COUNTER:
-            return Total(numbers[TOTAL])
-        if header.kind == GAUGE:
-            return GaugeTotal(numbers[SET_AT], numbers[LAST])
-        own = counts.get(place, {})
-        mean, squares = moments(sum(own.values()), numbers[SHIFT], numbers[SUM], numbers[SQUARES])
-        return DistributionTotal(own, mean, squares) if math.isfinite(mean) else None
-
-    def _counts(self, place: int, length: int) -> dict[int, int]:
-        words = self._payload(place, length)
-        found = {index: count for index, count in enumerate(words) if count}
-        if found and not (min(found.values()) >= 0 and max(found.values()) < MOST):
-            self.damaged += 1
-            return {}
+                words = _operation_at(memory, place)  # odd: its thread is writing
+            if log is not None and start + place in {log.source, log.to}:
+                words = (*(log.values if start + place == log.to else ()), *(0,) * len(words))[: len(words)]
+            found.damaged += not _add(total, header, words)
         return found
 
-    def _payload(self, place: int, length: int) -> list[int]:
-        log = self._log
-        if log is not None and place == log.to:
-            return [*log.values, *[0] * length][:length]
-        if log is not None and place == log.source:
-            return [0] * length
-        at = place % CHUNK_BYTES // 8
-        return self._words[place - at * 8][at : at + length].tolist()
-
-    def _floats(self, place: int, length: int) -> list[float]:
-        at = place % CHUNK_BYTES // 8
-        return self._words[place - at * 8][at : at + length].cast("B").cast("d").tolist()  # type: ignore[return-value]
+    def _take(self, found: _Operations) -> None:
+        self.damaged += found.damaged
+        for text, total in found.totals.items():
+            known = self._operations.get(text.key)
+            if known is None:
+                known = Known(text.key, None, text.unit, text.start_unix_ns)
+                self._operations[text.key] = known
+                self.known.append(known)
+            known.value = total
 
 
-_CELLS = frozenset({COUNTER, GAUGE, DISTRIBUTION, BUCKETS, OPERATION, OCTAVE})
+class _Operations:
+    """What one look at the blocks of operations found."""
+
+    def __init__(self) -> None:
+        self.damaged = 0
+        self.totals: dict[SeriesText, OperationTotal] = {}
 
 
-def _series_kind(kind: int) -> int:
-    return OPERATION if kind == OCTAVE else kind
+_WORDS_AT = {OPERATION: _operation_at, OCTAVE: _octave_at}
+
+
+def _add(total: OperationTotal, header: Header, words: tuple[int, ...]) -> bool:
+    """Add one block; False when it is damaged."""
+    if header.kind == OPERATION:
+        errors, sum_ns = words[_ERRORS], words[_SUM_NS]
+        if errors < 0 or sum_ns < 0:
+            return False
+        total.errors += errors
+        total.sum_ns += sum_ns
+        return True
+    if min(words) < 0 or max(words) >= MOST:
+        return False
+    buckets = total.buckets
+    for index, count in enumerate(words, header.number * OCTAVE_WORDS):
+        if count:
+            buckets[index] = buckets.get(index, 0) + count
+    return True
+
+
+def _text(payload: memoryview, about: int) -> SeriesText | None:
+    try:
+        found = read_series(bytes(payload), about)
+        hash(found)  # who made it up may have put anything where texts belong
+    except (ValueError, TypeError):
+        return None
+    return found

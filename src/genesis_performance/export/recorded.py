@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from ..model.series import Metric
 from .blocks import (
+    BOUNDS,
     BUCKETS,
     COUNTER,
     DISTRIBUTION,
@@ -28,7 +29,6 @@ from .blocks import (
 )
 from .cells import Cells
 from .labels import Labels
-from .rendering import BOUNDS
 
 _BLOCKS = -(-(len(BOUNDS) + 1) // PER_BLOCK)
 

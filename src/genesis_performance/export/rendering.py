@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
-from ..model.series import Distribution, Metric, MetricKind, Point, Series
+from ..model.series import Distribution, Kept, Metric, MetricKind, Point, Series
 from ..stats.histogram import bucket_middle, explicit_buckets
-from .blocks import COUNTER, GAUGE, SeriesKey
+from .blocks import COUNTER, DISTRIBUTION, GAUGE, OPERATION, SeriesKey
 from .catalog import (
     ENVIRONMENT,
     OPERATION_COUNT,
@@ -18,10 +18,7 @@ from .catalog import (
 )
 from .catalog import OPERATION as OPERATION_LABEL
 from .labels import Labels
-from .totals import DistributionTotal, GaugeTotal, Known, OperationTotal, Totals
-
-BOUNDS = tuple(float(f"{10 ** (-4 + step / 16):.4g}") for step in range(12 * 16 + 1))
-"""16 buckets a decade, from 0.0001 to 100 million: 193 bounds, Cloud Monitoring takes 199."""
+from .totals import Known, OperationTotal, Totals
 
 
 def metric_of(key: SeriesKey, unit: str) -> Metric:
@@ -32,50 +29,124 @@ def metric_of(key: SeriesKey, unit: str) -> Metric:
     return Metric(name=key.name, kind=MetricKind.CUMULATIVE, value_type=value_type, unit=unit)
 
 
-def rendered(
-    totals: Totals,
-    now_unix_ns: int,
-    *,
-    service: str,
-    environment: str,
-    start_of: Callable[[SeriesKey, Known], int] | None = None,
-) -> list[Series]:
+def rendered(totals: Totals, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
     """Every series with one point at ``now_unix_ns``.
 
     Args:
         service, environment: labels of operations; recorded metrics have theirs.
-        start_of: when a series began; by default what is known with it.
     """
-    made: list[Series] = []
-    for key, known in totals.items():
-        start = known.start_unix_ns if start_of is None else start_of(key, known)
-        total = known.total
-        if isinstance(total, OperationTotal):
-            fixed = ((SERVICE, service), (OPERATION_LABEL, key.name), (ENVIRONMENT, environment))
-            labels = tuple(sorted((*key.labels, *fixed)))
-            made += _operation(labels, total, start, now_unix_ns)
-        elif isinstance(total, GaugeTotal):
-            if total.set_at:
-                made.append(_series(metric_of(key, known.unit), key.labels, total.total, None, now_unix_ns))
-        elif isinstance(total, DistributionTotal):
-            value = _distribution(total)
+    return Rendering(service, environment).series(totals, now_unix_ns)
+
+
+class _Row:
+    """What of a recorded series does not change.
+
+    Attributes:
+        highest: that a counter ever was.
+        made: the series with its last point. The garbage collector looks through the whole process when much
+            more is made than is let go, so the last one is let go when the next one is there, one by one.
+    """
+
+    __slots__ = ("highest", "kept", "known", "labels", "made", "metric", "start")
+
+    def __init__(self, known: Known, metric: Metric, labels: Labels) -> None:
+        self.known = known
+        self.metric = metric
+        self.labels = labels
+        self.kept = Kept()
+        self.start: int | None = known.start_unix_ns
+        self.highest = float("-inf")
+        self.made: Series | None = None
+
+    def series(self, now: int, value: float | Distribution) -> Series:
+        """With a point of this value."""
+        start = self.start
+        self.made = made = Series(self.metric, self.labels, (Point(now, value, start),), self.kept)
+        return made
+
+
+class Rendering:
+    """Makes series of totals again and again; what does not change of them is made once.
+
+    Args:
+        service, environment: labels of operations; recorded metrics have theirs.
+    """
+
+    def __init__(self, service: str, environment: str) -> None:
+        self.names = service, environment
+        self._totals: Totals | None = None
+        self._rows: dict[SeriesKey, list[_Row]] = {}  # three of an operation, else one
+        self._by_kind: dict[int, list[list[_Row]]] = {}
+        self._metrics: dict[tuple[int, str, str], Metric] = {}
+
+    def series(
+        self, totals: Totals, now_unix_ns: int, starts: Mapping[SeriesKey, int] | None = None
+    ) -> list[Series]:
+        """Every series with one point at ``now_unix_ns``.
+
+        Args:
+            totals: the same dictionary as before where there are no new series.
+            starts: when a series began; by default what is known with it. Never changes for a series.
+        """
+        if totals is not self._totals:
+            self._arrange(totals, starts or {})
+        made: list[Series] = []
+        append = made.append
+        for (row,) in self._by_kind[COUNTER]:
+            value = row.known.value
+            # Sums of floats depend on their order; a counter must not fall by that.
+            if value < row.highest:
+                value = row.highest
+            else:
+                row.highest = value
+            append(row.series(now_unix_ns, value))
+        for (row,) in self._by_kind[GAUGE]:
+            set_at, value = row.known.value
+            if set_at:
+                append(row.series(now_unix_ns, value))
+        for (row,) in self._by_kind[DISTRIBUTION]:
+            value = row.known.value
             if value.count > 0:
-                made.append(_series(metric_of(key, known.unit), key.labels, value, start, now_unix_ns))
-        else:
-            made.append(_series(metric_of(key, known.unit), key.labels, total.total, start, now_unix_ns))
-    return made
+                append(row.series(now_unix_ns, value))
+        for rows in self._by_kind[OPERATION]:
+            made += _operation(rows, now_unix_ns)
+        return made
+
+    def _arrange(self, totals: Totals, starts: Mapping[SeriesKey, int]) -> None:
+        self._totals = totals
+        self._by_kind = {COUNTER: [], GAUGE: [], DISTRIBUTION: [], OPERATION: []}
+        for key, known in totals.items():
+            rows = self._rows.get(key)
+            if rows is None:
+                rows = self._rows[key] = self._new(key, known)
+            start = None if key.kind == GAUGE else starts.get(key, known.start_unix_ns)
+            for row in rows:
+                row.known, row.start = known, start
+            self._by_kind[key.kind].append(rows)
+
+    def _new(self, key: SeriesKey, known: Known) -> list[_Row]:
+        if key.kind != OPERATION:
+            # Of a few metrics there are many series.
+            metric = self._metrics.get((key.kind, key.name, known.unit))
+            if metric is None:
+                metric = self._metrics[key.kind, key.name, known.unit] = metric_of(key, known.unit)
+            return [_Row(known, metric, key.labels)]
+        service, environment = self.names
+        fixed = ((SERVICE, service), (OPERATION_LABEL, key.name), (ENVIRONMENT, environment))
+        labels = tuple(sorted((*key.labels, *fixed)))
+        counts = [tuple(sorted((*labels, (STATUS, status)))) for status in (STATUS_OK, STATUS_ERROR)]
+        return [
+            _Row(known, OPERATION_DURATION, labels),
+            *(_Row(known, OPERATION_COUNT, own) for own in counts),
+        ]
 
 
-def _operation(labels: Labels, total: OperationTotal, start: int, now: int) -> list[Series]:
+def _operation(rows: list[_Row], now: int) -> list[Series]:
+    total = rows[0].known.value
     value = durations(total)
-    count = value.count
-    errors = min(max(total.errors, 0), count)
+    errors = min(max(total.errors, 0), value.count)
     return [
-        _series(OPERATION_DURATION, labels, value, start, now),
-        *(
-            _series(OPERATION_COUNT, tuple(sorted((*labels, (STATUS, status)))), number, start, now)
-            for status, number in ((STATUS_OK, count - errors), (STATUS_ERROR, errors))
-        ),
+        row.series(now, each) for row, each in zip(rows, (value, value.count - errors, errors), strict=True)
     ]
 
 
@@ -92,23 +163,3 @@ def durations(total: OperationTotal) -> Distribution:
             count * (bucket_middle(index) / 1e6 - mean_ms) ** 2 for index, count in buckets.items()
         ),
     )
-
-
-def _distribution(total: DistributionTotal) -> Distribution:
-    counts = [0] * (len(BOUNDS) + 1)
-    for index, count in total.counts.items():
-        if count > 0 and index < len(counts):
-            counts[index] = count
-    return Distribution(
-        bounds=BOUNDS,
-        counts=tuple(counts),
-        sum=total.mean * total.count,
-        sum_of_squared_deviation=max(total.squares, 0.0),
-    )
-
-
-def _series(
-    metric: Metric, labels: Labels, value: float | Distribution, start: int | None, now: int
-) -> Series:
-    point = Point(end_unix_ns=now, value=value, start_unix_ns=start)
-    return Series(metric=metric, labels=labels, points=(point,))

@@ -23,7 +23,7 @@ from .lockable import close_file, open_file
 from .mapped_file import UNNAMED, MappedFile, ReadFile, files
 from .place import make_own
 from .reading import Reader
-from .totals import Totals, add_all
+from .totals import Known, Sums, Totals, add_all
 
 LOCK_NAME, DAMAGED = "writer", ".damaged"
 MOST_DEAD = 64
@@ -48,13 +48,12 @@ class SharedHealth:
 class _Seen:
     """One file, and what was read of it last."""
 
-    __slots__ = ("file", "is_dead", "reader", "totals")
+    __slots__ = ("file", "is_dead", "reader")
 
     def __init__(self, file: ReadFile) -> None:
         self.file = file
         self.reader = Reader()
         self.is_dead = False
-        self.totals: Totals | None = None
 
 
 class SharedFolder:
@@ -76,6 +75,8 @@ class SharedFolder:
         self._seen: dict[str, _Seen] = {}
         self._folded: Folded | None = None  # while this process is the writer
         self._merged_dead: list[str] = []
+        self._sums = Sums()
+        self._of_folded: tuple[Totals, list[Known]] = ({}, [])
 
     def new_file(self) -> MappedFile:
         """A file for what this process records.
@@ -238,11 +239,11 @@ class SharedFolder:
         self._merged_dead = [name for name in self._merged_dead if name not in dead]
         folded = self.folded
         taken = Folded(folded.task_id, {}, set(folded.files), folded.starts, dict(folded.lost))
-        add_all(taken.totals, folded.totals)
+        add_all(taken.totals, folded.totals.values())
         for name in dead:
             seen = self._seen[name]
             # The last value of a gauge has been sent; it is not the value any more.
-            add_all(taken.totals, {k: v for k, v in (seen.totals or {}).items() if k.kind != GAUGE})
+            add_all(taken.totals, (known for known in seen.reader.known if known.key.kind != GAUGE))
             taken.files.add(name)
             if seen.reader.damaged:
                 _count(taken.lost, "damaged blocks", seen.reader.damaged)
@@ -288,27 +289,28 @@ class SharedFolder:
             )
         # What the files hold may have been sent under the old task id: only what comes from now on counts.
         folded = Folded(self._new_task_id, lost={"damaged totals": 1})
-        add_all(folded.totals, self._added_up(folded, leading=True), -1)
+        add_all(folded.totals, self._added_up(Folded(""), leading=True).values(), -1)
         save(self.path, folded)
         return folded
 
     def _added_up(self, folded: Folded, *, leading: bool, without: str = "") -> Totals:
-        totals: Totals = {}
-        add_all(totals, folded.totals)
+        if folded.totals is not self._of_folded[0]:
+            self._of_folded = folded.totals, list(folded.totals.values())
+        places = [self._of_folded[1]]
         dead: list[str] = []
         for name, seen in self._current(skip=folded.files, leading=leading):
             if leading and not seen.is_dead and seen.file.try_lock():
                 seen.is_dead = True
-                seen.totals = seen.reader.of_dead_file(seen.file)
+                seen.reader.read_dead(seen.file)
                 self._complain(name, seen)
             elif not seen.is_dead:
-                seen.totals = seen.reader.of_live_file(seen.file) or seen.totals
+                seen.reader.read_live(seen.file)
             if name != without:
-                add_all(totals, seen.totals or {})
+                places.append(seen.reader.known)
             if seen.is_dead:
                 dead.append(name)
         self._merged_dead = dead
-        return totals
+        return (self._sums if leading and not without else Sums()).of(places)
 
     def _current(self, skip: set[str] | None = None, leading: bool = False) -> Iterator[tuple[str, _Seen]]:
         skip = skip if skip is not None else (self._folded.files if self._folded else set())

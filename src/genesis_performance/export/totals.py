@@ -1,160 +1,254 @@
-"""What was recorded of one series, added up over threads, processes and files.
+"""What was recorded of one series, and how that of several threads, processes and files adds up.
 
-Everything here can be added in any order and taken away again, so that what is known twice can be
-subtracted. Counts are exact. Deviations are added after Chan, Golub and LeVeque, Updating formulae and a
-pairwise algorithm for computing sample variances (1979).
+A value is never changed once it is there: that of a counter is a number, that of a gauge when it was set and
+to what, that of a distribution a ``Distribution``. Values add up in any order, and with ``negated`` what is
+known twice is taken away again. Counts are exact. Squared deviations are added up about the common mean, as
+in Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for computing sample variances (1979).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from .blocks import COUNTER, DISTRIBUTION, GAUGE, OPERATION, SeriesKey
+from ..model.series import Distribution
+from .blocks import BOUNDS, COUNTER, DISTRIBUTION, GAUGE, OPERATION, SeriesKey
 
 
-class Total:
-    """Of a counter; the base of the others."""
-
-    __slots__ = ("total",)
-    kind = COUNTER
-
-    def __init__(self, total: float = 0.0) -> None:
-        self.total = total
-
-    def add(self, other: Any, sign: int = 1) -> None:
-        self.total += sign * other.total
-
-    def state(self) -> list[Any]:
-        """What ``restored`` makes the same of."""
-        return [self.total]
-
-
-class GaugeTotal(Total):
-    """The value that was set last."""
-
-    __slots__ = ("set_at",)
-    kind = GAUGE
-
-    def __init__(self, set_at: float = 0.0, total: float = 0.0) -> None:
-        super().__init__(total)
-        self.set_at = set_at
-
-    def add(self, other: Any, sign: int = 1) -> None:
-        if sign > 0 and other.set_at >= self.set_at:
-            self.set_at, self.total = other.set_at, other.total
-
-    def state(self) -> list[Any]:
-        return [self.set_at, self.total]
-
-
-class DistributionTotal(Total):
-    """Counts by bucket, mean and sum of squared deviations."""
-
-    __slots__ = ("counts", "mean", "squares")
-    kind = DISTRIBUTION
-
-    def __init__(self, counts: dict[int, int] | None = None, mean: float = 0.0, squares: float = 0.0) -> None:
-        super().__init__()
-        self.counts = counts or {}
-        self.mean = mean
-        self.squares = squares
-
-    @property
-    def count(self) -> int:
-        return sum(self.counts.values())
-
-    def add(self, other: Any, sign: int = 1) -> None:
-        mine, theirs = self.count, sign * other.count
-        for index, count in other.counts.items():
-            self.counts[index] = self.counts.get(index, 0) + sign * count
-        both = mine + theirs
-        if both:
-            apart = other.mean - self.mean
-            self.mean += apart * theirs / both
-            self.squares += sign * other.squares + apart * apart * (mine * theirs / both)
-        else:
-            self.mean = self.squares = 0.0
-
-    def state(self) -> list[Any]:
-        return [list(self.counts.items()), self.mean, self.squares]
-
-
-class OperationTotal(Total):
+class OperationTotal:
     """Executions by bucket of their duration, how many failed, and their time."""
 
     __slots__ = ("buckets", "errors", "sum_ns")
-    kind = OPERATION
 
     def __init__(self, buckets: dict[int, int] | None = None, errors: int = 0, sum_ns: int = 0) -> None:
-        super().__init__()
         self.buckets = buckets or {}
         self.errors = errors
         self.sum_ns = sum_ns
 
-    def add(self, other: Any, sign: int = 1) -> None:
-        self.errors += sign * other.errors
-        self.sum_ns += sign * other.sum_ns
-        for index, count in other.buckets.items():
-            self.buckets[index] = self.buckets.get(index, 0) + sign * count
-
-    def state(self) -> list[Any]:
-        return [list(self.buckets.items()), self.errors, self.sum_ns]
-
 
 class Known:
-    """A series with its total, its unit, and when it began."""
+    """A series: its value so far, its unit, and when it began.
 
-    __slots__ = ("start_unix_ns", "total", "unit")
+    Whoever reads it again and again replaces ``value``, None until it was read; nobody else does.
+    """
 
-    def __init__(self, total: Total, unit: str, start_unix_ns: int) -> None:
-        self.total = total
+    __slots__ = ("key", "start_unix_ns", "unit", "value")
+
+    def __init__(self, key: SeriesKey, value: Any, unit: str, start_unix_ns: int) -> None:
+        self.key = key
+        self.value = value
         self.unit = unit
         self.start_unix_ns = start_unix_ns
 
 
 Totals = dict[SeriesKey, Known]
 
-_KINDS: dict[int, type[Total]] = {
-    one.kind: one for one in (Total, GaugeTotal, DistributionTotal, OperationTotal)
-}
+EMPTY = Distribution(BOUNDS, (), 0.0)
+_NOTHING = {COUNTER: 0.0, GAUGE: (0.0, 0.0), DISTRIBUTION: EMPTY, OPERATION: OperationTotal()}
 
 
-def nothing(kind: int) -> Total:
-    """The total of a series of which nothing was recorded."""
-    return _KINDS[kind]()
+def added_up(kind: int, values: Sequence[Any]) -> Any:
+    """The value of a series of which these are parts."""
+    if kind == COUNTER:
+        return sum(values)
+    if kind == GAUGE:  # set last
+        found = _NOTHING[GAUGE]
+        for value in values:
+            if value[0] >= found[0]:  # type: ignore[index]
+                found = value
+        return found
+    return _distributions(values) if kind == DISTRIBUTION else _operations(values)
 
 
-def add_all(totals: Totals, others: Totals, sign: int = 1) -> None:
-    """Add (or, with -1, take away) every series of ``others``."""
-    for key, other in others.items():
+def negated(kind: int, value: Any) -> Any:
+    """What takes the value away again when it is added; what a gauge was set to can not be taken away."""
+    if kind == COUNTER:
+        return -value
+    if kind == GAUGE:
+        return _NOTHING[GAUGE]
+    if kind == DISTRIBUTION:
+        counts = tuple(-count for count in value.filled)
+        return Distribution(
+            BOUNDS, counts, -value.sum, -value.sum_of_squared_deviation, value.first, -value.count
+        )
+    buckets = {index: -count for index, count in value.buckets.items()}
+    return OperationTotal(buckets, -value.errors, -value.sum_ns)
+
+
+def _distributions(values: Sequence[Distribution]) -> Distribution:
+    parts = [value for value in values if value.filled]
+    if len(parts) < 2:
+        return parts[0] if parts else EMPTY
+    first = min(part.first for part in parts)
+    counts = [0] * (max(part.first + len(part.filled) for part in parts) - first)
+    for part in parts:
+        for index, number in enumerate(part.filled, part.first - first):
+            counts[index] += number
+    count = sum(part.count for part in parts)
+    if not count:
+        return Distribution(BOUNDS, tuple(counts), 0.0, 0.0, first, 0)
+    total = sum(part.sum for part in parts)
+    mean = total / count
+    squares = sum(
+        part.sum_of_squared_deviation + part.count * (part.sum / part.count - mean) ** 2
+        for part in parts
+        if part.count
+    )
+    return Distribution(BOUNDS, tuple(counts), total, squares, first, count)
+
+
+def _operations(values: Sequence[OperationTotal]) -> OperationTotal:
+    total = OperationTotal()
+    buckets = total.buckets
+    for value in values:
+        total.errors += value.errors
+        total.sum_ns += value.sum_ns
+        for index, count in value.buckets.items():
+            buckets[index] = buckets.get(index, 0) + count
+    return total
+
+
+class Sums:
+    """Adds up what several places know of each series, again and again.
+
+    A place is a list of what is known there, whose values are replaced by who reads it. It only grows.
+    """
+
+    def __init__(self) -> None:
+        self.totals: Totals = {}
+        self._parts: dict[SeriesKey, list[Known]] = {}  # of those that are known from several places
+        self._places: list[list[Known]] = []
+        self._taken: list[int] = []
+
+    def of(self, places: Sequence[list[Known]]) -> Totals:
+        """All of them together; the same dictionary as before when there are no new series."""
+        before = self._places
+        if len(before) != len(places) or any(a is not b for a, b in zip(before, places, strict=True)):
+            self.totals, self._parts = {}, {}
+            self._places, self._taken = list(places), [0] * len(places)
+        if any(len(place) > taken for place, taken in zip(places, self._taken, strict=True)):
+            self.totals = dict(self.totals)
+            for index, place in enumerate(places):
+                for known in place[self._taken[index] :]:
+                    self.take(known.key, known)
+                self._taken[index] = len(place)
+        return self.again()
+
+    def take(self, key: SeriesKey, known: Known) -> None:
+        """Add a part to a series."""
+        there = self.totals.get(key)
+        if there is None and known.key is key and not _has_negative(known.value):
+            self.totals[key] = known
+            return
+        parts = self._parts.get(key)
+        if parts is None:
+            parts = self._parts[key] = [] if there is None else [there]
+            one = there or known
+            there = self.totals[key] = Known(key, None, one.unit, one.start_unix_ns)
+        assert there is not None
+        there.start_unix_ns = min(there.start_unix_ns, known.start_unix_ns)
+        parts.append(known)
+
+    def again(self) -> Totals:
+        """What was taken, with the values that there are by now."""
+        for key, parts in self._parts.items():
+            value = added_up(key.kind, [part.value for part in parts])
+            self.totals[key].value = without_negative(value) if key.kind == DISTRIBUTION else value
+        return self.totals
+
+
+def less(totals: Totals, then: Mapping[SeriesKey, Any]) -> Totals:
+    """What has happened since these values."""
+    since = dict(totals)
+    for key, before in then.items():
         known = totals.get(key)
-        if known is None:
-            known = totals[key] = Known(nothing(key.kind), other.unit, other.start_unix_ns)
-        known.total.add(other.total, sign)
-        known.start_unix_ns = min(known.start_unix_ns, other.start_unix_ns)
+        if known is not None:
+            value = added_up(key.kind, (known.value, negated(key.kind, before)))
+            if key.kind == DISTRIBUTION:
+                value = without_negative(value)
+            since[key] = Known(key, value, known.unit, known.start_unix_ns)
+    return since
+
+
+def add_all(totals: Totals, others: Iterable[Known], sign: int = 1) -> None:
+    """Add (or, with -1, take away) every one of ``others``."""
+    for other in others:
+        key = other.key
+        value = other.value if sign > 0 else negated(key.kind, other.value)
+        known, start = totals.get(key), other.start_unix_ns
+        if known is not None:
+            value, start = added_up(key.kind, (known.value, value)), min(start, known.start_unix_ns)
+        totals[key] = Known(key, value, other.unit, start)
+
+
+def without_negative(value: Distribution) -> Distribution:
+    """With 0 for what is below it: something was taken away that is not there any more."""
+    if not _has_negative(value):
+        return value
+    counts = tuple(max(count, 0) for count in value.filled)
+    return Distribution(BOUNDS, counts, value.sum, max(value.sum_of_squared_deviation, 0.0), value.first)
+
+
+def _has_negative(value: Any) -> bool:
+    return isinstance(value, Distribution) and (
+        min(value.filled, default=0) < 0 or value.sum_of_squared_deviation < 0
+    )
 
 
 def state(totals: Totals) -> list[Any]:
     """As values of JSON."""
-    return [[*key, known.unit, known.start_unix_ns, known.total.state()] for key, known in totals.items()]
+    return [
+        [*key, known.unit, known.start_unix_ns, _numbers(key.kind, known.value)]
+        for key, known in totals.items()
+    ]
 
 
 def restored(values: list[Any]) -> Totals:
     """The inverse of ``state``."""
     totals: Totals = {}
     for kind, name, labels, unit, start_unix_ns, numbers in values:
-        if isinstance(numbers[0], list):
-            numbers[0] = dict(numbers[0])
         key = SeriesKey(kind, name, tuple((label, text) for label, text in labels))
-        totals[key] = Known(_KINDS[kind](*numbers), unit, start_unix_ns)
+        totals[key] = Known(key, _value(kind, numbers), unit, start_unix_ns)
     return totals
 
 
+def _numbers(kind: int, value: Any) -> list[Any]:
+    if kind == COUNTER:
+        return [value]
+    if kind == GAUGE:
+        return list(value)
+    if kind == OPERATION:
+        return [list(value.buckets.items()), value.errors, value.sum_ns]
+    counts = [(index, count) for index, count in enumerate(value.filled, value.first) if count]
+    mean = value.sum / value.count if value.count else 0.0
+    return [counts, mean, value.sum_of_squared_deviation]
+
+
+def _value(kind: int, numbers: list[Any]) -> Any:
+    if kind == COUNTER:
+        (total,) = numbers
+        return total
+    if kind == GAUGE:
+        set_at, last = numbers
+        return set_at, last
+    counts, first, second = numbers
+    if kind == OPERATION:
+        return OperationTotal(dict(counts), first, second)
+    if kind != DISTRIBUTION:
+        raise ValueError(f"there is no kind {kind!r} of series")
+    return sparse(dict(counts), first * sum(count for _, count in counts), second)
+
+
+def sparse(counts: Mapping[int, int], total: float, squares: float) -> Distribution:
+    """A distribution over ``BOUNDS`` of counts by bucket."""
+    known = {index: count for index, count in counts.items() if 0 <= index <= len(BOUNDS)}
+    first, last = min(known, default=0), max(known, default=-1)
+    filled = tuple(known.get(index, 0) for index in range(first, last + 1))
+    return Distribution(BOUNDS, filled, total, squares, first)
+
+
 def moments(count: int, shift: float, summed: float, squared: float) -> tuple[float, float]:
-    """Mean and sum of squared deviations of values of which sums relative to ``shift`` are known."""
-    if not count:
-        return 0.0, 0.0
-    apart = summed / count
-    squares = squared - summed * apart
-    return shift + apart, squares if math.isfinite(squares) and squares > 0 else 0.0
+    """Sum and sum of squared deviations of values of which sums relative to ``shift`` are known."""
+    squares = squared - summed * summed / count
+    return shift * count + summed, squares if math.isfinite(squares) and squares > 0 else 0.0

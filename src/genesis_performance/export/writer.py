@@ -5,19 +5,20 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from time import monotonic_ns
+from typing import Any
 
 from ..model.operation import OVERFLOW_NAME
 from ..model.series import Series
-from .blocks import COUNTER, OPERATION, SeriesKey
+from .blocks import OPERATION, SeriesKey
 from .catalog import ENVIRONMENT, OVERFLOW, SERVICE
 from .cells import MILLISECOND_NS, SERIES_PER_OPERATION, Cells
 from .labels import Labels
 from .limits import Complaints
 from .mapped_file import MappedFile
-from .rendering import rendered
+from .rendering import Rendering, rendered
 from .sharing import SharedFolder
 from .sink import WriteResult
-from .totals import Known, Totals, add_all, nothing
+from .totals import Sums, Totals, less
 
 SECOND_NS = 1_000_000_000
 
@@ -50,7 +51,7 @@ class Writer:
 
     def after_fork_in_child(self) -> None:
         self._lock = threading.RLock()  # exports, and looks of other threads
-        self._baseline: Totals | None = None
+        self._baseline: dict[SeriesKey, Any] | None = None
         self._began_ns = self._now_ns = 0
         self._newest_ns = 0  # date of the newest points that may have been sent
         self._inherited_ns = 0  # and of those of the writer before this one
@@ -59,7 +60,9 @@ class Writer:
         self._left_dead: frozenset[str] = frozenset()
         self._is_unsaved = False
         self._used = 0
-        self._highest: dict[SeriesKey, float] = {}
+        self._merged: Totals = {}  # of these ``_admitted`` has been made
+        self._admitted = Sums()
+        self._rendering: Rendering | None = None
 
     def take(self) -> bool:
         """Whether it is this process's turn; it is as soon as no other process has it."""
@@ -71,7 +74,7 @@ class Writer:
                 self._newest_ns = self._inherited_ns = self.shared.newest_unix_ns()
                 self._left = None
                 self._used = sum(_series_of(key) for key in self.shared.folded.starts)
-                self._highest.clear()
+                self._merged, self._rendering = {}, None
             return True
 
     def request(self) -> int:
@@ -188,15 +191,12 @@ class Writer:
         """The series of all processes."""
         with self._lock:
             self._began_ns, self._now_ns = monotonic_ns(), now_unix_ns
-            totals = self._admitted(self.shared.merged())
-            starts = self.shared.folded.starts
-        return rendered(
-            totals,
-            now_unix_ns,
-            service=service,
-            environment=environment,
-            start_of=lambda key, known: starts.get(key, known.start_unix_ns),
-        )
+            merged = self.shared.merged()
+            if merged is not self._merged or self._is_unsaved:
+                self._admit(merged)
+            if self._rendering is None or self._rendering.names != (service, environment):
+                self._rendering = Rendering(service, environment)
+            return self._rendering.series(self._admitted.again(), now_unix_ns, self.shared.folded.starts)
 
     def observed(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
         """What happened in all processes since this one began, and all of its own."""
@@ -204,18 +204,19 @@ class Writer:
         own = file.path.name if file is not None else ""
         with self._lock:
             if self._baseline is None:
-                self._baseline = self.shared.merged(without=own)
-            totals = self.shared.merged()
-        add_all(totals, {key: one for key, one in self._baseline.items() if key in totals}, -1)
-        return rendered(totals, now_unix_ns, service=service, environment=environment)
+                begun = self.shared.merged(without=own)
+                self._baseline = {key: known.value for key, known in begun.items()}
+            since = less(self.shared.merged(), self._baseline)
+        return rendered(since, now_unix_ns, service=service, environment=environment)
 
-    def _admitted(self, totals: Totals) -> Totals:
-        """The totals by the series they are sent as; what is new is noted before it is sent."""
+    def _admit(self, totals: Totals) -> None:
+        """Find out as what each series is sent; what is new is noted before it is sent."""
         starts = self.shared.folded.starts
         kinds = {key.name: key.kind for key in starts if key.kind != OPERATION}
-        admitted: Totals = {}
+        self._merged, self._admitted = totals, Sums()
         news = False
-        for key, known in totals.items():
+        for known in totals.values():
+            key = known.key
             if key.kind != OPERATION and kinds.setdefault(key.name, key.kind) != key.kind:
                 self._complaints.add(
                     "kind conflict",
@@ -230,16 +231,7 @@ class Writer:
                     starts[key] = min(known.start_unix_ns, self._now_ns - MILLISECOND_NS)
                     self._used += _series_of(key)
                     news = True
-            if key in admitted:
-                admitted[key].total.add(known.total)
-            else:
-                total = nothing(key.kind)
-                total.add(known.total)
-                admitted[key] = Known(total, known.unit, known.start_unix_ns)
-        for key, known in admitted.items():
-            if key.kind == COUNTER:  # sums of floats depend on their order; a counter must not fall by that
-                highest = max(known.total.total, self._highest.get(key, known.total.total))
-                known.total.total = self._highest[key] = highest
+            self._admitted.take(key, known)
         if news or self._is_unsaved:
 
             def keep() -> bool:
@@ -247,7 +239,6 @@ class Writer:
                 return True
 
             self._is_unsaved = not self._quietly(keep)
-        return admitted
 
     def _forget_wrong_clock(self, now_unix_ns: int) -> None:
         starts = self.shared.folded.starts

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genesis_performance.export import cloud_encoding
+from genesis_performance.export.blocks import BOUNDS
 from genesis_performance.export.catalog import MEMORY_BYTES, OPERATION_COUNT, OPERATION_DURATION, metric_type
 from genesis_performance.export.cloud_encoding import KINDS, TYPES, Encoder
-from genesis_performance.export.rendering import BOUNDS
-from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
+from genesis_performance.model.series import Distribution, Kept, Metric, MetricKind, Point, Series
 from genesis_performance.stats.histogram import explicit_buckets
 
 types = pytest.importorskip("google.cloud.monitoring_v3.types")
@@ -124,10 +125,33 @@ def test_a_series_is_encoded_right_each_time_whatever_came_before(
         assert decoded(encoder, [one]) == field_by_field([one])
 
 
+def test_what_another_encoder_kept_with_a_series_is_not_taken_for_ours() -> None:
+    kept = Kept()
+    first, second = Encoder(PROJECT, PREFIX, RESOURCE), Encoder(PROJECT, "elsewhere", RESOURCE)
+    for encoder, prefix in ((first, PREFIX), (second, "elsewhere"), (first, PREFIX), (first, PREFIX)):
+        one = Series(metric=LEVEL, labels=(), points=(Point(end_unix_ns=1, value=1.0),), kept=kept)
+        (written,) = decoded(encoder, [one]).time_series
+        assert written.metric.type == metric_type(prefix, LEVEL.name)
+
+
 def test_half_a_character_does_not_stop_the_others() -> None:
     one = Series(metric=LEVEL, labels=(("at", "\ud800"),), points=(Point(end_unix_ns=1, value=1.0),))
     (written,) = decoded(Encoder(PROJECT, PREFIX, RESOURCE), [one]).time_series
     assert written.metric.labels["at"] == "?"
+
+
+def test_series_that_are_gone_are_forgotten_and_the_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cloud_encoding, "MAX_GONE", 10)
+    encoder = Encoder(PROJECT, PREFIX, RESOURCE)
+    stays = Series(metric=LEVEL, labels=(), points=())
+    encoder.encoding(stays).written_ns = 7
+    gone = [Series(metric=LEVEL, labels=(("n", str(n)),), points=()) for n in range(11)]
+    first, *_ = [encoder.encoding(one) for one in gone]
+    encoder.forget_all_but([stays, gone[0]])
+    assert encoder.encoding(gone[0]) is first
+    encoder.forget_all_but([stays])
+    assert encoder.encoding(stays).written_ns == 7
+    assert encoder.encoding(gone[0]) is not first
 
 
 def bucket_options(bounds: tuple[float, ...]) -> Any:

@@ -23,28 +23,8 @@ async def answer(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
         RpcError: whatever is wrong, nothing else.
     """
     cloud.calls[path] += 1
-    fault = cloud.faults.take(path)
-    if fault is None:
-        return await _run(cloud, path, call)
-    if not fault.applied:
-        await _strike(fault)
-        return await _run(cloud, path, call)
     try:
-        return await _run(cloud, path, call)
-    finally:
-        await _strike(fault)  # its error stands for the answer, whatever that is
-
-
-async def _strike(fault: Fault) -> None:
-    await asyncio.sleep(fault.delay_ms / 1000)
-    if fault.code != "OK":
-        raise RpcError(fault.code, fault.message or f"{fault.code}, planted in the emulator.")
-
-
-async def _run(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
-    try:
-        outcome = call()
-        return await outcome if inspect.isawaitable(outcome) else outcome
+        return await _faulty(cloud.faults.take(path), call)
     except RpcError:
         raise
     except Exception as error:  # noqa: BLE001  a service's bug must not look like an answer of Google's
@@ -55,3 +35,26 @@ async def _run(cloud: Cloud, path: str, call: Callable[[], Any]) -> Any:
         raise RpcError(
             "INTERNAL", f"Internal error encountered: {type(error).__name__} in the emulator's {path}."
         ) from None
+
+
+async def _faulty(fault: Fault | None, call: Callable[[], Any]) -> Any:
+    if fault is not None and not fault.applied:
+        await _strike(fault)
+        fault = None
+    try:
+        outcome = call()
+        if inspect.isawaitable(outcome):
+            outcome = await outcome
+    except RpcError:
+        if fault is not None:
+            await _strike(fault)
+        raise
+    if fault is not None:
+        await _strike(fault)
+    return outcome
+
+
+async def _strike(fault: Fault) -> None:
+    await asyncio.sleep(fault.delay_ms / 1000)
+    if fault.code != "OK":
+        raise RpcError(fault.code, fault.message or f"{fault.code}, planted in the emulator.")

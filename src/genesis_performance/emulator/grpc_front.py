@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 import grpc
+from google.protobuf.message import DecodeError
 from google.rpc import status_pb2
 
 from . import method_table
@@ -34,7 +35,7 @@ def _handler(cloud: Cloud, method: method_table.Method) -> grpc.RpcMethodHandler
 
     async def unary(request: Any, context: Any) -> Any:
         try:
-            return await answer(cloud, method.path, lambda: function(request, context))
+            return await answer(cloud, method.path, lambda: function(_read(method, request), context))
         except RpcError as error:
             await _abort(context, error)
 
@@ -42,13 +43,20 @@ def _handler(cloud: Cloud, method: method_table.Method) -> grpc.RpcMethodHandler
         for response in await unary(requests, context):
             yield response
 
-    coders = {
-        "request_deserializer": method.request.FromString if method.request else None,
-        "response_serializer": method.response.SerializeToString if method.response else None,
-    }
+    serialize = method.response.SerializeToString if method.response else None
     if method.is_streaming:
-        return grpc.stream_stream_rpc_method_handler(stream, **coders)
-    return grpc.unary_unary_rpc_method_handler(unary, **coders)
+        return grpc.stream_stream_rpc_method_handler(stream, response_serializer=serialize)
+    return grpc.unary_unary_rpc_method_handler(unary, response_serializer=serialize)
+
+
+def _read(method: method_table.Method, request: Any) -> Any:
+    """The request's message; read here, because gRPC would answer UNKNOWN to one that can not be."""
+    if method.request is None or method.is_streaming:
+        return request
+    try:
+        return method.request.FromString(request)
+    except DecodeError as error:
+        raise RpcError("INVALID_ARGUMENT", f"The request can not be read: {error}") from None
 
 
 def _unwritten(method: method_table.Method) -> Callable[[Any, Any], Any]:

@@ -220,16 +220,21 @@ async def _unpacked_body(request: Request) -> bytes:
         return bytes(body)
     if encoding != "gzip":
         raise RpcError("INVALID_ARGUMENT", f"Content-Encoding {encoding!r} is not known; send gzip or none")
-    inflating = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        plain = inflating.decompress(bytes(body), MAX_OTLP_BODY_BYTES)
-    except zlib.error:
-        raise RpcError("INVALID_ARGUMENT", "the body is not compressed with gzip") from None
-    if inflating.unconsumed_tail:
-        raise _TooLargeError
-    if not inflating.eof:
-        raise RpcError("INVALID_ARGUMENT", "the body is cut off")
-    return plain
+    plain = bytearray()
+    rest = bytes(body)
+    while True:  # a gzip file may consist of several
+        inflating = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+        try:
+            plain += inflating.decompress(rest, MAX_OTLP_BODY_BYTES + 1 - len(plain))
+        except zlib.error:
+            raise RpcError("INVALID_ARGUMENT", "the body is not compressed with gzip") from None
+        if len(plain) > MAX_OTLP_BODY_BYTES:
+            raise _TooLargeError
+        if not inflating.eof:
+            raise RpcError("INVALID_ARGUMENT", "the body is cut off")
+        rest = inflating.unused_data
+        if not rest:
+            return bytes(plain)
 
 
 def _error(http_status: int, status: str, message: str) -> JSONResponse:

@@ -161,7 +161,7 @@ _RESOURCES = (
 _CALLS = (
     Rule("rpc/unimplemented", "A known method that is not written answers UNIMPLEMENTED with its name; an unknown path 'Method not found!'.", "grpc", DOCUMENTED),
     Rule("rpc/no-identity", "Nobody is authenticated: every permission is held.", _OURS, UNVERIFIED),
-    Rule("rpc/message-size", "Messages of any size are taken.", _OURS, UNVERIFIED),
+    Rule("rpc/message-size", "A message has at most 64 MiB, unpacked; more is RESOURCE_EXHAUSTED. Google's own limits are lower and differ by service.", _OURS, UNVERIFIED),
 )
 # fmt: on
 

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 GRPC_OPTIONS = (
     ("grpc.so_reuseport", 0),  # else a second emulator would silently share the port
-    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_receive_message_length", 64 << 20),
     ("grpc.max_send_message_length", -1),
 )
 TICK_S = 1.0

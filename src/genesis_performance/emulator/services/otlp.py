@@ -92,6 +92,8 @@ class MetricsService:
 
     def export_json(self, request: bytes) -> bytes:
         """The method over HTTP with a JSON body."""
+        if not request.lstrip().startswith(b"{"):
+            raise RpcError("INVALID_ARGUMENT", "Invalid JSON payload received. It must be an object.")
         try:
             given = json_format.Parse(request, _Request(), ignore_unknown_fields=True)
         except (json_format.ParseError, UnicodeDecodeError, RecursionError) as error:

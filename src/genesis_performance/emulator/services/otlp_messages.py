@@ -1,8 +1,8 @@
 """The messages of OTLP metrics, described here so that no OpenTelemetry package is needed.
 
-Field names and numbers are those of opentelemetry-proto 1.11.0. The syntax is proto2, because there every
-field tells whether it was there, as the alternatives of a data point do. They live in a pool apart, so that
-an application's own stubs do not collide with them.
+Field names and numbers are those of opentelemetry-proto 1.11.0. Every field is optional, so that it tells
+whether it was there, as the alternatives of a data point do. They live in a pool apart, so that an
+application's own stubs do not collide with them.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def message(name: str) -> type[Any]:
 
 @functools.cache
 def _pool() -> descriptor_pool.DescriptorPool:
-    file = descriptor_pb2.FileDescriptorProto(name="otlp_metrics.proto", package=PACKAGE, syntax="proto2")
+    file = descriptor_pb2.FileDescriptorProto(name="otlp_metrics.proto", package=PACKAGE, syntax="proto3")
     kinds = file.enum_type.add(name="Temporality")
     for number, name in enumerate(_TEMPORALITIES):
         kinds.value.add(name=f"AGGREGATION_TEMPORALITY_{name}", number=number)
@@ -92,3 +92,6 @@ def _add(described: descriptor_pb2.DescriptorProto, name: str, number: str, kind
         field.type, field.type_name = _Field.TYPE_MESSAGE, f".{PACKAGE}.{kind}"
     else:
         field.type = _Field.Type.Value(f"TYPE_{kind.upper()}")
+    if not is_list and field.type != _Field.TYPE_MESSAGE:
+        field.proto3_optional, field.oneof_index = True, len(described.oneof_decl)
+        described.oneof_decl.add(name=f"_{name}")

@@ -12,14 +12,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
-from ..monitoring.distribution import Distribution, DistributionError, read
+from ..monitoring.distribution import MAX_BUCKETS, Distribution, DistributionError, read
 from ..monitoring.messages import CUMULATIVE, DELTA, DISTRIBUTION, DOUBLE, GAUGE
 from ..monitoring.messages import Distribution as DistributionMessage
 
 TEMPORALITY_DELTA, TEMPORALITY_CUMULATIVE = 1, 2
 NO_VALUE = 1  # DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+MOST_COUNT = 2**63 - 1  # OTLP counts to twice that, Cloud Monitoring does not
 
 
 class RefusedError(ValueError):
@@ -115,10 +117,14 @@ def _checked(message: Any) -> Distribution:
 
 
 def _explicit(point: Any) -> Any:
-    bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts)
+    if len(point.explicit_bounds) >= MAX_BUCKETS:
+        raise _too_many(len(point.explicit_bounds) + 1)
+    bounds, counts = tuple(point.explicit_bounds), tuple(point.bucket_counts[: MAX_BUCKETS + 1])
     if counts and len(counts) != len(bounds) + 1:
-        raise RefusedError(f"{len(counts)} bucket counts do not fit {len(bounds)} explicit bounds")
-    made = DistributionMessage(count=point.count)
+        raise RefusedError(
+            f"{len(point.bucket_counts)} bucket counts do not fit {len(bounds)} explicit bounds"
+        )
+    made = _of_count(point.count, counts)
     if counts and bounds:
         made.bucket_options.explicit_buckets.bounds.extend(bounds)
         made.bucket_counts.extend(counts)
@@ -129,19 +135,20 @@ def _explicit(point: Any) -> Any:
 def _exponential(point: Any) -> Any:
     if not -10 <= point.scale <= 20:
         raise RefusedError(f"the scale {point.scale} is not between -10 and 20")
-    counts = list(point.positive.bucket_counts)
-    offset = point.positive.offset
-    while counts and not counts[-1]:
-        counts.pop()
-    while counts and not counts[0]:
-        del counts[0]
-        offset += 1
+    given = point.positive.bucket_counts
+    filled = [index for index, count in enumerate(given) if count]
+    counts: tuple[int, ...] = ()
+    if filled:
+        if filled[-1] - filled[0] + 3 > MAX_BUCKETS:
+            raise _too_many(filled[-1] - filled[0] + 3)
+        counts = tuple(given[filled[0] : filled[-1] + 1])
+    offset = point.positive.offset + (filled[0] if filled else 0)
     below = point.zero_count + sum(point.negative.bucket_counts)
-    made = DistributionMessage(count=point.count)
+    made = _of_count(point.count, (below, *counts))
     bounds: tuple[float, ...] = ()
     if counts:
-        growth = 2.0 ** (2.0**-point.scale)
         try:
+            growth = 2.0 ** (2.0**-point.scale)
             bounds = tuple(growth ** (offset + index) for index in range(len(counts) + 1))
         except OverflowError:
             raise RefusedError("a bucket has a bound that is not finite") from None
@@ -152,15 +159,27 @@ def _exponential(point: Any) -> Any:
     return made
 
 
+def _of_count(count: int, counts: Sequence[int]) -> Any:
+    """A distribution of so many values, which its buckets can hold."""
+    most = max((count, *counts))
+    if most > MOST_COUNT:
+        raise RefusedError(f"the count {most} is more than {MOST_COUNT}")
+    return DistributionMessage(count=count)
+
+
+def _too_many(buckets: int) -> RefusedError:
+    return RefusedError(f"Distribution has {buckets} buckets, more than the {MAX_BUCKETS} allowed")
+
+
 def _fill_moments(made: Any, point: Any, bounds: Sequence[float], counts: Sequence[int]) -> None:
     if not point.count:
         return
     made.mean = _finite(point.sum) / point.count
     if point.HasField("min") and point.HasField("max"):
         made.range.min, made.range.max = point.min, point.max
-    if not bounds:
+    if not (bounds and counts):
         return
     edges = (min(0.0, bounds[0]), *bounds, bounds[-1])
-    made.sum_of_squared_deviation = sum(
-        count * ((edges[index] + edges[index + 1]) / 2 - made.mean) ** 2 for index, count in enumerate(counts)
-    )
+    away = [low / 2 + high / 2 - made.mean for low, high in pairwise(edges)]
+    # Not with **, which raises where a product is infinite and refused later.
+    made.sum_of_squared_deviation = sum(count * far * far for count, far in zip(counts, away, strict=True))

@@ -42,6 +42,8 @@ RULES = (
     Rule("otlp/buckets", "At most 200 buckets, as in CreateTimeSeries.", "https://cloud.google.com/monitoring/quotas", UNVERIFIED),
     Rule("otlp/summary", "Summaries: NAME_count/summary, NAME_sum/summary:counter, NAME/summary with the label quantile.", _REFERENCE, UNVERIFIED),
     Rule("otlp/temporality", "Sums and histograms have an aggregation temporality.", _PROTO, UNVERIFIED),
+    Rule("otlp/counts", "A count is at most 2^63 - 1, which is all that a Distribution holds; the sentence is ours.", "google/api/distribution.proto", DOCUMENTED),
+    Rule("otlp/duplicate-key", "Of several attributes with one key, which the protocol forbids, the last one counts.", _OURS, UNVERIFIED),
     Rule("otlp/no-value", "A point flagged as having no recorded value is taken and not stored.", _PROTO, UNVERIFIED),
     Rule("otlp/start", "Cumulative and delta points have a start time before their time.", _OURS, UNVERIFIED),
     Rule("otlp/times", "A point is at most 25 h old and 5 minutes ahead, and ends 5 s after the one before, as in CreateTimeSeries.", _OURS, UNVERIFIED),

@@ -495,7 +495,7 @@ def test_reading_without_leading_sees_the_same(make: Make) -> None:
     second.count(4)
     found: Totals = second.shared.merged()
     assert not second.shared.leads
-    assert {key.name: known.total.total for key, known in found.items()} == {"orders": 7}
+    assert {key.name: known.value for key, known in found.items()} == {"orders": 7}
 
 
 def test_a_view_begins_with_the_process_and_has_all_of_its_own(make: Make, clock: FakeClock) -> None:

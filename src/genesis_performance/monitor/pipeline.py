@@ -289,7 +289,7 @@ class Pipeline:
         totals: Totals = {}
         for region in self.cells.on_the_heap():
             reader = self._own_readers.setdefault(region, Reader())
-            add_all(totals, reader.of_region(region))
+            add_all(totals, reader.of_region(region).values())
         return rendered(totals, now_unix_ns, service=self.service, environment=self.destination.environment)
 
     def _snapshots(self) -> Iterator[tuple[int, list[OperationSnapshot]]]:

@@ -179,9 +179,9 @@ def test_only_the_series_that_failed_are_dealt_with(
     clock.advance(1)
     result = sink.write([count(clock, 2, operation=name) for name in "abc"], timeout_s=10)
     assert result.sent == 2
-    assert [dict(one.labels)["operation"] for one in result.retry] == ["b"]
-    assert result.rejected == ()
-    clock.advance(5)
+    assert [dict(one.labels)["operation"] for one in result.held] == ["b"]
+    assert (result.rejected, result.retry, result.held_s) == ((), (), 5)
+    clock.advance(result.held_s)
     assert sink.write([count(clock, 3, operation=name) for name in "abc"], timeout_s=10).sent == 3
     newest = {
         dict(s.metric.labels)["operation"]: s.points[0].value.int64_value

@@ -26,7 +26,7 @@ from ...gcp.calling import call
 from ...model.series import Metric, Point, Series
 from ..cloud_encoding import SECOND_NS, Encoder, Encoding, Item, Shape
 from ..descriptors import create_descriptor
-from ..refusal import Refusal, refusal
+from ..refusal import Refusal, is_too_soon, refusal
 from ..resource import generic_task
 from ..sink import Rejection, WriteResult
 
@@ -56,6 +56,8 @@ class _Outcome:
         self.sent = 0
         self.rejected: list[Rejection] = []
         self.retry: list[Series] = []
+        self.held: list[Series] = []
+        self.held_ns = 0
         self.errors: list[str] = []
         self.refused_calls = 0
         self.unavailable = 0  # calls in a row
@@ -96,12 +98,10 @@ class CloudMonitoringSink:
         """Deliver what can be delivered within the time; see ``Sink``."""
         ends = self._monotonic() + timeout_s
         outcome = _Outcome()
-        held: list[Series] = []
         # Three lists and not one of tuples: so many new objects at once would make the collector look at all.
         ready: list[Series] = []
         encodings: list[Encoding] = []
         points: list[Point] = []
-        held_ns = 0
         now, encoding_of = self._monotonic(), self._encoder.encoding
         for one in series:
             encoding = encoding_of(one)
@@ -111,8 +111,8 @@ class CloudMonitoringSink:
             wait_ns = encoding.written_ns + SPACING_NS - point.end_unix_ns
             if wait_ns > 0:
                 if not (final and wait_ns <= MAX_AHEAD_NS):
-                    held.append(one)
-                    held_ns = max(held_ns, wait_ns)
+                    outcome.held.append(one)
+                    outcome.held_ns = max(outcome.held_ns, wait_ns)
                     continue
                 point = Point(
                     end_unix_ns=point.end_unix_ns + wait_ns,
@@ -135,8 +135,8 @@ class CloudMonitoringSink:
             sent=outcome.sent,
             rejected=tuple(outcome.rejected),
             retry=tuple(outcome.retry),
-            held=tuple(held),
-            held_s=held_ns / SECOND_NS,
+            held=tuple(outcome.held),
+            held_s=outcome.held_ns / SECOND_NS,
             errors=tuple(outcome.errors),
         )
 
@@ -228,20 +228,28 @@ class CloudMonitoringSink:
         """The good series of the batch are written: deal with the others only."""
         written = [item for index, item in enumerate(batch) if index not in refused.reasons]
         for index, reason in refused.reasons.items():
-            if reason.is_transient:
+            if is_too_soon(reason.text):
+                self._hold([batch[index]], outcome)
+            elif reason.is_transient:
                 outcome.retry.append(batch[index][0])
             else:
                 self._reject(batch[index], reason.text, outcome)
         self._sent(written, outcome)
         if refused.unnamed:
             outcome.sent -= refused.unnamed
-            outcome.rejected.append(Rejection(reason=refused.summary, count=refused.unnamed))
+            if is_too_soon(refused.summary):
+                self._hold(written, outcome)
+            else:
+                outcome.rejected.append(Rejection(reason=refused.summary, count=refused.unnamed))
 
     def _search(self, batch: list[Item], error: CloudError, outcome: _Outcome, ends: float) -> None:
         """The call was refused whole, so nothing was written: send all but the culprit."""
         outcome.refused_calls += 1
         if len(batch) == 1 or outcome.refused_calls > MAX_REFUSED_CALLS:
             outcome.errors.append(str(error))
+            if is_too_soon(str(error)):
+                self._hold(batch, outcome)
+                return
             for item in batch:
                 self._reject(item, str(error), outcome)
             return
@@ -253,6 +261,13 @@ class CloudMonitoringSink:
         outcome.sent += len(batch)
         for _, encoding, point in batch:
             encoding.written_ns = point.end_unix_ns
+
+    def _hold(self, batch: list[Item], outcome: _Outcome) -> None:
+        """Another process wrote them just before: their next points stand for these."""
+        for series, encoding, point in batch:
+            encoding.written_ns = point.end_unix_ns
+            outcome.held.append(series)
+        outcome.held_ns = max(outcome.held_ns, SPACING_NS)
 
     def _reject(self, item: Item, reason: str, outcome: _Outcome) -> None:
         series, encoding, _ = item

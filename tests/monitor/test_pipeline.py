@@ -21,6 +21,8 @@ from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.pipeline import Destination, Pipeline
 from genesis_performance.operations import Recorder, recorders, register
 
+from .conftest import FakeClock
+
 Make = Callable[..., tuple[Pipeline, MemorySink]]
 
 
@@ -128,6 +130,25 @@ def test_a_pipeline_that_is_dropped_unclosed_leaves_its_values_and_has_no_more_o
     run(recorder, "pay", 2)
     assert pipeline.flush(5)
     assert executions(sink, "pay") == 5
+
+
+def test_the_file_goes_to_the_disk_as_often_as_was_set_and_no_more(
+    clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_SYNC_S", "5")
+    config.reset()
+    synced = []
+    sync = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(clock.monotonic()) or sync(fd))
+    to = Destination(project=None, prefix="p", service="api", environment="test", sink="memory")
+    pipeline = Pipeline(to, sink=MemorySink(), is_shared=True, clock=clock)
+    pipeline.buffer.record("orders", 1, kind="counter")
+    begun = clock.monotonic()
+    for _ in range(11):
+        clock.advance(1)
+        pipeline._pulse()
+    assert [at - begun for at in synced] == [5, 10]
+    assert pipeline.close(60)
 
 
 def test_two_destinations_of_one_process_both_get_the_operations(make: Make, recorder: Recorder) -> None:

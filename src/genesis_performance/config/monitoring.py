@@ -41,5 +41,5 @@ class MonitoringSection(Section, frozen=True, kw_only=True):
     max_series: PositiveInt = 5000
     buffer: Literal["mapped", "heap"] = "mapped"
     buffer_dir: str | None = None
-    buffer_sync_s: Annotated[float, Meta(ge=0.05, le=3600)] = 1.0
+    buffer_sync_s: Annotated[float, Meta(ge=0.05, le=3600)] = 5.0
     max_monthly_cost: NotNegative = 0.0

@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 
 DEFAULT_SERVICE = "default"
 
+PULSE_S = 1.0
+"""Between two looks at the folder: who takes over, who waits for an export."""
+
 TIDY_EVERY = 10
 """Pulses between two looks for threads that have ended."""
 
@@ -126,6 +129,8 @@ class Pipeline:
         self._has_memory = False  # the recorders' cells are ours
         self._staying: list[Callable[[], list[OperationSnapshot]]] = []
         self._pulses = 0
+        self._sync_s = section.buffer_sync_s
+        self._synced_s = self.clock.monotonic()
         self._freshened_s = self.clock.monotonic()
         self._own: Exporter | None = None  # of what is on the heap although there is a folder
         self._own_readers: dict[Region, Reader] = {}
@@ -148,7 +153,7 @@ class Pipeline:
             after_fork=self._after_fork,
             turn=self.writer,
             pulse=self._pulse if self.writer is not None else None,
-            pulse_s=section.buffer_sync_s,
+            pulse_s=min(PULSE_S, section.buffer_sync_s),
         )
         if self.writer is not None:
             self._has_memory = use_memory(self._memory, self._staying.append)
@@ -249,7 +254,7 @@ class Pipeline:
         return Region()
 
     def _pulse(self) -> bool:
-        """Every second: let no more than that depend on the machine; whether others wait for an export."""
+        """Every second, look after the files; whether others wait for an export."""
         assert self.writer is not None
         with self._lock:
             self._pulses += 1
@@ -259,7 +264,8 @@ class Pipeline:
             self._keep_operations()
             self._memory.tidy()
         made = self.cells.made
-        if isinstance(made, MappedFile):
+        if isinstance(made, MappedFile) and self.clock.monotonic() - self._synced_s >= self._sync_s:
+            self._synced_s = self.clock.monotonic()
             made.sync()
         if self._own is None and self.cells.on_the_heap():
             self._own = Exporter(

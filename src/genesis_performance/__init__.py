@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .model.money import Money
     from .model.profile import ProfileReport
     from .monitor import PerformanceMonitor
+    from .monitor.dashboards import PerformanceDashboard
     from .operations import current_operation, note_call
     from .optimizer import PerformanceOptimizer
     from .profiler import PerformanceProfiler
@@ -48,6 +49,7 @@ _HOMES = {
     "OptimizedSecretManager": "secrets",
     "PerformanceAlert": "model.alert",
     "PerformanceBenchmarks": "benchmarks",
+    "PerformanceDashboard": "monitor.dashboards",
     "PerformanceIncident": "model.alert",
     "PerformanceMonitor": "monitor",
     "PerformanceOptimizer": "optimizer",
@@ -79,6 +81,7 @@ __all__ = [
     "OptimizedSecretManager",
     "PerformanceAlert",
     "PerformanceBenchmarks",
+    "PerformanceDashboard",
     "PerformanceIncident",
     "PerformanceMonitor",
     "PerformanceOptimizer",

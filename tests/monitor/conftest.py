@@ -84,3 +84,30 @@ def operations(clock: FakeClock) -> Iterator[Operations]:
     made = Operations(clock)
     yield made
     made.recorder.reset()  # it may live on in a traceback: nothing of it in the next test
+
+
+def make_objective(name: str) -> None:
+    """An objective in the emulator, and its service."""
+    from genesis_performance.gcp import call
+
+    service, _, objective = name.partition("/serviceLevelObjectives/")
+    parent, _, service_id = service.partition("/services/")
+    call(
+        "service_monitoring",
+        "create_service",
+        {"parent": parent, "service_id": service_id, "service": {"custom": {}}},
+    )
+    ratio = {"good_service_filter": 'metric.type="good"', "total_service_filter": 'metric.type="all"'}
+    call(
+        "service_monitoring",
+        "create_service_level_objective",
+        {
+            "parent": service,
+            "service_level_objective_id": objective,
+            "service_level_objective": {
+                "goal": 0.999,
+                "rolling_period": {"seconds": 28 * 86_400},
+                "service_level_indicator": {"request_based": {"good_total_ratio": ratio}},
+            },
+        },
+    )

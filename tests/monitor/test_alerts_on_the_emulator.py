@@ -14,13 +14,15 @@ from genesis_performance.gcp import call, close_all, each
 from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, make_objective
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
 
 POLICIES = "google.monitoring.v3.AlertPolicyService"
 CREATE, UPDATE, DELETE = (f"{POLICIES}/{verb}AlertPolicy" for verb in ("Create", "Update", "Delete"))
+
+SLO = "projects/p/services/api/serviceLevelObjectives/availability"
 
 Make = Callable[[PerformanceMonitor], "PerformanceAlert | list[PerformanceAlert]"]
 
@@ -35,9 +37,7 @@ KINDS: dict[str, Make] = {
     "memory": lambda monitor: monitor.create_memory_alert("api", 800),
     "absence": lambda monitor: monitor.create_absence_alert("api"),
     "burn rate": lambda monitor: monitor.create_burn_rate_alerts("api", 99.9),
-    "burn rate of an objective": lambda monitor: monitor.create_burn_rate_alerts(
-        "api", 99.9, slo="projects/p/services/api/serviceLevelObjectives/availability"
-    ),
+    "burn rate of an objective": lambda monitor: monitor.create_burn_rate_alerts("api", 99.9, slo=SLO),
 }
 
 
@@ -47,6 +47,7 @@ def cloud(
 ) -> Iterator["RunningEmulator"]:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     config.reset()
+    make_objective(SLO)
     yield genesis_emulator
     close_all()
 
@@ -230,6 +231,24 @@ def test_all_burn_rates_are_watched_here_even_if_the_first_policy_is_refused(
     with pytest.raises(CloudNotFoundError):
         monitor.create_burn_rate_alerts("api", 99.9, metric_wait_s=0)
     assert len(monitor.alerts()) == 3
+
+
+def test_an_objective_that_is_not_there_is_said_and_executions_are_counted_here(
+    monitor: PerformanceMonitor,
+) -> None:
+    with pytest.raises(CloudNotFoundError, match="leave slo out"):
+        monitor.create_burn_rate_alerts("api", 99.9, slo=f"{SLO}-of-old")
+    assert policies() == []
+    assert len(monitor.alerts()) == 3
+
+
+def test_who_may_not_look_at_objectives_makes_policies_on_them(
+    monitor: PerformanceMonitor, cloud: "RunningEmulator"
+) -> None:
+    looked = "google.monitoring.v3.ServiceMonitoringService/GetServiceLevelObjective"
+    cloud.fail(looked, "PERMISSION_DENIED", times=3)
+    monitor.create_burn_rate_alerts("api", 99.9, slo=SLO)
+    assert len(policies()) == 3
 
 
 def test_errors_that_burn_the_budget_open_the_fast_alert_here_and_there(

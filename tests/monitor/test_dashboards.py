@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genesis_performance import config
-from genesis_performance.errors import CloudConflictError, ConfigurationError, InvalidInputError
+from genesis_performance.errors import (
+    CloudConflictError,
+    CloudNotFoundError,
+    ConfigurationError,
+    InvalidInputError,
+)
 from genesis_performance.gcp import call, close_all, each
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.dashboards import (
@@ -15,7 +20,7 @@ from genesis_performance.monitor.dashboards import (
     performance_dashboard,
 )
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, make_objective
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -31,6 +36,7 @@ def cloud(
 ) -> Iterator["RunningEmulator"]:
     monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
     config.reset()
+    make_objective(SLO)
     yield genesis_emulator
     close_all()
 
@@ -261,6 +267,12 @@ def test_services_with_similar_names_have_dashboards_of_their_own(monitor: Perfo
     for service in ("my-service", "my_service"):
         monitor.create_performance_dashboard(service)
     assert len(held()) == 2
+
+
+def test_an_objective_that_is_not_there_is_not_drawn(monitor: PerformanceMonitor) -> None:
+    with pytest.raises(CloudNotFoundError, match="leave slo out"):
+        monitor.create_performance_dashboard("api", slo=f"{SLO}-of-old")
+    assert held() == []
 
 
 def test_without_a_project_it_can_not_be_applied() -> None:

@@ -367,6 +367,13 @@ class Alerting(ABC):
         pipeline = self._open()
         watch, records = self._watched()
         pipeline.name_service(alert.service_name)
+        if pipeline.service != alert.service_name:
+            log.info(
+                "alert %s looks at the service %r; this process sends as %r, which can not open it",
+                alert.name,
+                alert.service_name,
+                pipeline.service,
+            )
         known = next((one for one in watch.alerts if one.name == alert.name), None)
         if alert.resource_name is None and known is not None and alert.apply is ApplyMode.API:
             # Its policy is there already: incidents of it stay ours while it is brought up to date.

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable
 
 from ..errors import InvalidInputError
-from ..export.redaction import MAX_LENGTH
 from ..model.alert import ApplyMode, Comparison, PerformanceAlert
 from ..stats.histogram import export_bounds_ns
 from .kinds import ABSENCE, CPU, ERROR_RATE, KINDS, MEMORY, RESPONSE_TIME, THROUGHPUT, quantity
@@ -20,10 +18,14 @@ QUANTILES = (0.05, 0.5, 0.95, 0.99)
 ALIGNMENT_S = 60
 LONGEST_DURATION_S = 23.5 * 3600  # what Cloud Monitoring's console takes
 SHORTEST_ABSENCE_S = 120
-MAX_DOCUMENTATION = 6000  # Cloud Monitoring takes 8192 characters, ours included
+MAX_NAME = 500  # of service and environment each: a filter has at most 2048 characters
+LARGEST = 1e15  # of a threshold, in its unit
+MAX_DOCUMENTATION = 6000  # Cloud Monitoring takes 8192 characters and 10,240 bytes, ours included
+MAX_DOCUMENTATION_BYTES = 8000
 SEVERITIES = ("CRITICAL", "ERROR", "WARNING")
 
 _NOT_IN_AN_ID = re.compile(r"[^a-z0-9]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")  # half a character, which no protocol takes
 _CHANNEL = re.compile(r"projects/[^/]+/notificationChannels/[^/]+")
 _SLO = re.compile(r"projects/[^/\"]+/services/[^/\"]+/serviceLevelObjectives/[^/\"]+")
 
@@ -302,9 +304,10 @@ def place(service: str, environment: str) -> tuple[str, str]:
         InvalidInputError: one of them can not be such a label.
     """
     for what, text in (("service_name", service), ("environment", environment)):
-        if not isinstance(text, str) or not text.strip() or len(text) > MAX_LENGTH:
+        if not isinstance(text, str) or not text.strip() or len(text) > MAX_NAME:
             raise InvalidInputError(
-                f"{what} is {text!r:.80}; give the text that the metrics' label {what} has"
+                f"{what} is {text!r:.80}; give the text that the metrics' label {what} has, at most "
+                f"{MAX_NAME} characters"
             )
         if '"' in text or "\\" in text or not text.isprintable():
             raise InvalidInputError(
@@ -314,16 +317,16 @@ def place(service: str, environment: str) -> tuple[str, str]:
 
 
 def _positive(what: str, value: float | None) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise InvalidInputError(f"{what} is {value!r}; it must be a number above 0")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= LARGEST:
+        raise InvalidInputError(f"{what} is {value!r:.80}; it must be a number above 0, at most {LARGEST:g}")
     return float(value)
 
 
 def _duration(seconds: float) -> int:
-    whole = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
-    if not whole or seconds % 60 or not 0 <= seconds <= LONGEST_DURATION_S:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= LONGEST_DURATION_S or seconds % 60:
         raise InvalidInputError(
-            f"duration_s is {seconds!r}; Cloud Monitoring takes whole minutes: 0, 60, 120, up to "
+            f"duration_s is {seconds!r:.80}; Cloud Monitoring takes whole minutes: 0, 60, 120, up to "
             f"{LONGEST_DURATION_S:.0f} s"
         )
     return int(seconds)
@@ -336,9 +339,11 @@ def _severity(text: str) -> str:
 
 
 def _documentation(text: str) -> str:
-    if not isinstance(text, str) or len(text) > MAX_DOCUMENTATION:
+    is_text = isinstance(text, str) and len(text) <= MAX_DOCUMENTATION
+    if not is_text or _SURROGATE.search(text) or len(text.encode()) > MAX_DOCUMENTATION_BYTES:
         raise InvalidInputError(
-            f"documentation is {text!r:.80}; give a Markdown text of at most {MAX_DOCUMENTATION} characters"
+            f"documentation is {text!r:.80}; give a Markdown text of at most {MAX_DOCUMENTATION} characters "
+            f"and {MAX_DOCUMENTATION_BYTES} bytes"
         )
     return text.strip()
 
@@ -359,6 +364,8 @@ def slo_name(name: str | None) -> str | None:
 def _channels(channels: Iterable[str]) -> tuple[str, ...]:
     if isinstance(channels, str):
         channels = (channels,)
+    if not isinstance(channels, Iterable):
+        raise InvalidInputError(f"notification_channels is {channels!r:.80}; give a list of channel names")
     named = tuple(channels)
     for channel in named:
         if not isinstance(channel, str) or not _CHANNEL.fullmatch(channel):

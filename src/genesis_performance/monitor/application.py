@@ -25,6 +25,7 @@ from .cloud_policies import CloudPolicies
 from .first_points import send_first_points
 from .kinds import kind_of
 from .naming import Naming
+from .objectives import check_objective
 from .policy import policy, terraform
 
 log = logging.getLogger(__name__)
@@ -83,6 +84,8 @@ def apply(
             "apply is 'api' and there is no project; set GOOGLE_CLOUD_PROJECT, give gcp_project_id, or use "
             "apply='plan' or 'local'"
         )
+    if alert.slo:
+        check_objective(alert.slo)
     naming = Naming.configured(prefix)
     if naming.doubt:
         log.warning("alert %s: %s", alert.name, naming.doubt)

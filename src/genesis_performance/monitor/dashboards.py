@@ -18,6 +18,7 @@ from ..model.alert import PerformanceAlert
 from .alerts import alert_name, place, slo_name
 from .dashboard_widgets import Charts, mosaic
 from .naming import Naming
+from .objectives import check_objective
 from .policy import DEFINITION_LABEL, MANAGED_BY, label_of
 from .terraform import commented, jsonencode, resource
 
@@ -34,6 +35,7 @@ class PerformanceDashboard:
     name: str  # stable id: "my-service-dashboard-production"
     body: Mapping[str, Any]  # as the REST API takes it
     resource_name: str | None = None  # projects/P/dashboards/ID once created
+    slo: str | None = None  # an objective that it draws
 
     @property
     def display_name(self) -> str:
@@ -69,6 +71,8 @@ class PerformanceDashboard:
                 "apply is 'api' and there is no project; set GOOGLE_CLOUD_PROJECT, give gcp_project_id, or "
                 "use apply='plan'"
             )
+        if self.slo:
+            check_objective(self.slo)
         return dataclasses.replace(self, resource_name=CloudDashboards(project).apply(self))
 
 
@@ -100,7 +104,7 @@ def performance_dashboard(
     body["labels"][DEFINITION_LABEL] = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()[
         :16
     ]
-    return PerformanceDashboard(name, body)
+    return PerformanceDashboard(name, body, slo=slo)
 
 
 class CloudDashboards:

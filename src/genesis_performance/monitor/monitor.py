@@ -46,7 +46,8 @@ class PerformanceMonitor(Alerting):
     Args:
         gcp_project_id, project_id: the project, either name; by default that of the settings.
         metric_prefix: metrics are ``custom.googleapis.com/<prefix>/<name>``.
-        service_name: label of what is sent; without it that of the first alert, else ``default``.
+        service_name: label of what is sent; without it ``otlp.service_name`` (``OTEL_SERVICE_NAME``), else
+            that of the first alert, else ``default``.
         environment: label of what is sent.
         store: where incidents are kept: a store, its URL, or None for ``storage.url``.
         sink: written to instead of the one that ``monitoring.sink`` names.
@@ -271,7 +272,7 @@ class PerformanceMonitor(Alerting):
         destination = Destination(
             project=configured_project(self._project),
             prefix=self._prefix or section.metric_prefix,
-            service=self._service,
+            service=self._service or settings().otlp.service_name,
             environment=self._environment,
             sink=section.sink,
         )

@@ -236,7 +236,7 @@ def duration_text(seconds: int) -> str:
 
 
 def _documentation(alert: PerformanceAlert) -> str:
-    of = f"**{alert.service_name}** ({alert.environment})"
+    of = f"**{alert.service_name:.200}** ({alert.environment:.200})"
     beyond = "below" if sign(alert) == "<" else "above"
     limit = f"{alert.threshold:g} {alert.unit}"
     where = f"of an operation of {of}" if alert.by_operation else f"of {of}"

@@ -49,14 +49,26 @@ class Inline(Executor):
         return future
 
 
+def until(condition: Callable[[], object]) -> None:
+    """Another thread makes it true."""
+    waited, ends = threading.Event(), time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends, "it did not come true within a minute"
+        waited.wait(0.002)
+
+
 class Vault:
-    """Versions by secret, calls counted, errors planted; ``access`` is what a manager reads from."""
+    """Versions by secret, calls counted, errors planted; ``access`` is what a manager reads from.
+
+    ``hold`` is called within each read: what it waits for happens while the read is on its way.
+    """
 
     def __init__(self) -> None:
         self.versions: dict[str, list[bytes]] = {}
         self.calls: Counter[str] = Counter()
         self.errors: dict[str, Exception] = {}
         self.delay_s = 0.0
+        self.hold: Callable[[], object] = lambda: None
         self.most_at_once = 0
         self._inside = 0
         self._lock = threading.Lock()
@@ -72,6 +84,7 @@ class Vault:
             self.most_at_once = max(self.most_at_once, self._inside)
         try:
             time.sleep(self.delay_s)
+            self.hold()
             if name.secret in self.errors:
                 raise self.errors[name.secret]
             versions = self.versions.get(name.secret)

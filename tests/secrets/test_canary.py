@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import pickle
+import threading
 import traceback
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -310,7 +311,8 @@ def test_a_use_that_is_rejected_shows_no_payload_in_our_frames(make, vault, logg
 
 def test_a_cancelled_read_shows_no_payload(make, vault, logged):
     vault.put("canary", CANARY)
-    vault.delay_s = 0.05
+    go_on = threading.Event()
+    vault.hold = lambda: go_on.wait(60)
     manager = make()
 
     async def cancelled() -> str:
@@ -318,9 +320,11 @@ def test_a_cancelled_read_shows_no_payload(make, vault, logged):
             asyncio.create_task(read)
             for read in (manager.get_secret("canary"), manager.get_secrets(["canary"]))
         ]
-        await asyncio.sleep(0.01)
+        while not vault.total:
+            await asyncio.sleep(0.001)
         for task in reading:
             task.cancel()
+        go_on.set()
         outcomes = await asyncio.gather(*reading, return_exceptions=True)
         assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
         return "\n".join([repr(reading), *(raised(outcome) for outcome in outcomes)])

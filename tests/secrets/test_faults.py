@@ -16,7 +16,7 @@ from genesis_performance.errors import (
     CloudUnavailableError,
 )
 
-from .conftest import Inline
+from .conftest import Inline, until
 
 DOWN = CloudUnavailableError("down", code="UNAVAILABLE")
 STALE = SecretManagerSection(stale_if_error_s=1800.0)
@@ -256,7 +256,7 @@ def test_preloading_what_is_no_text_is_no_failure(make, vault):
 
 
 def test_preloading_reads_a_bounded_number_at_once(make, vault):
-    vault.delay_s = 0.01
+    vault.hold = lambda: until(lambda: vault.most_at_once >= 8)
     names = [f"s{i}" for i in range(40)]
     for name in names:
         vault.put(name, name)

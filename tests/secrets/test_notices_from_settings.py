@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,17 +12,10 @@ from genesis_performance.config.secret_manager import SecretManagerSection
 from genesis_performance.errors import ConfigurationError
 from genesis_performance.secrets import OptimizedSecretManager
 
+from .conftest import until
+
 TOPIC = "projects/p/topics/secrets"
 SECRET = "projects/p/secrets/db"
-
-
-def until(condition: Callable[[], object]) -> None:
-    waited = threading.Event()
-    for _ in range(5000):
-        if condition():
-            return
-        waited.wait(0.002)
-    raise AssertionError("it did not come true within 10 s")
 
 
 def put(payload: bytes) -> None:

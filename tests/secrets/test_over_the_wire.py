@@ -233,7 +233,7 @@ def test_an_emulator_that_dies_is_an_outage(monkeypatch):
             "add_secret_version",
             {"parent": f"{parent}/secrets/s", "payload": {"data": b"v"}},
         )
-        config.reset(config.load(arguments={"secret_manager.timeout_s": 0.5}))
+        config.reset(config.load(arguments={"secret_manager.timeout_s": 5}))
         manager = OptimizedSecretManager("p")
         assert manager.get_secret_sync("s") == "v"
     assert manager.get_secret_sync("s") == "v"

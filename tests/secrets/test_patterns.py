@@ -68,7 +68,7 @@ def test_reading_ahead_does_not_keep_the_first_one_waiting(vault, make, clock):
 
     def access(name, timeout_s):
         if name.secret == "db-password":
-            gate.wait(10)
+            gate.wait(60)
         return vault.access(name, timeout_s)
 
     manager._lifetime.reading()._outside = manager._lifetime.reading()._outside._replace(access=access)

@@ -25,6 +25,8 @@ from genesis_performance.errors import (
 from genesis_performance.secrets.notices import WITHOUT_CHANGE as OTHERS
 from genesis_performance.secrets.push import CHANGES, SecretNotices
 
+from .conftest import until
+
 SECRET = "projects/p/secrets/db"
 SOURCE = "projects/p/subscriptions/listener"
 COUNTS = ("received", "changes", "ignored", "malformed", "failed")
@@ -122,16 +124,6 @@ def pulling(manager, feed, clock):
     notices = SecretNotices(manager, SOURCE, open_subscription=feed.open, clock=clock, chance=lambda: 0.0)
     yield notices
     notices.stop()
-
-
-def until(condition) -> None:
-    """Another thread makes it true."""
-    waited = threading.Event()
-    for _ in range(5000):
-        if condition():
-            return
-        waited.wait(0.001)
-    raise AssertionError("it did not come true within 5 s")
 
 
 @pytest.mark.parametrize("event", sorted(CHANGES))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -124,9 +125,11 @@ def test_failures_are_counted(manager, vault):
 
 def test_latencies_are_measured(manager, vault):
     vault.delay_s = 0.02
+    began = time.perf_counter()
     manager.get_secret_sync("api-key")
     latency = manager.get_performance_report()["performance_summary"]["read_latency_ms"]
-    assert 15 < latency["p50"] <= latency["p95"] <= latency["p99"] < 2000
+    took_ms = (time.perf_counter() - began) * 1000
+    assert 15 < latency["p50"] <= latency["p95"] <= latency["p99"] <= took_ms * 1.1
 
 
 def test_the_report_is_plain_json_without_payloads(manager):

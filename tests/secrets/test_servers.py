@@ -25,9 +25,9 @@ from genesis_performance.emulator import SpawnedEmulator, spawn_emulator
 
 APPS = Path(__file__).with_name("servers")
 ACCESS = "google.cloud.secretmanager.v1.SecretManagerService/AccessSecretVersion"
-START_TIMEOUT_S = 30.0
-ANSWER_TIMEOUT_S = 15.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S = 120.0
+ANSWER_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 60.0
 SECRETS = {"api-key": b"k-123", "db-password": b"hunter2", "slow": b"s-1"}
 
 
@@ -61,7 +61,7 @@ class Server:
         workers = self.workers()
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(STOP_TIMEOUT_S)
-        _gone, alive = psutil.wait_procs(workers, timeout=1)
+        _gone, alive = psutil.wait_procs(workers, timeout=60)
         assert not alive
         return code
 

@@ -9,9 +9,15 @@ import pytest
 
 from genesis_performance.errors import CloudUnavailableError
 
+from .conftest import until
+
+
+def joined(manager) -> int:
+    return manager.get_performance_report()["performance_summary"]["joined_reads"]
+
 
 def test_two_hundred_misses_from_threads_and_loops_make_one_call(manager, vault):
-    vault.delay_s = 0.1
+    vault.hold = lambda: until(lambda: joined(manager))
     start = threading.Barrier(20)
 
     async def many() -> list[str]:
@@ -30,15 +36,17 @@ def test_two_hundred_misses_from_threads_and_loops_make_one_call(manager, vault)
         values = [value for job in jobs for value in job.result()]
     assert values == ["hunter2"] * 200
     assert vault.total == 1
-    assert manager.get_performance_report()["performance_summary"]["joined_reads"] > 0
 
 
 async def test_a_cancelled_waiter_does_not_cancel_the_read_for_the_others(manager, vault):
-    vault.delay_s = 0.1
+    go_on = threading.Event()
+    vault.hold = lambda: go_on.wait(60)
     first = asyncio.create_task(manager.get_secret("db-password"))
     second = asyncio.create_task(manager.get_secret("db-password"))
-    await asyncio.sleep(0.02)
+    while not joined(manager):
+        await asyncio.sleep(0.001)
     first.cancel()
+    go_on.set()
     assert await second == "hunter2"
     assert vault.total == 1
     with pytest.raises(asyncio.CancelledError):
@@ -46,7 +54,7 @@ async def test_a_cancelled_waiter_does_not_cancel_the_read_for_the_others(manage
 
 
 def test_each_waiter_gets_its_own_copy_of_the_error(manager, vault):
-    vault.delay_s = 0.05
+    vault.hold = lambda: until(lambda: joined(manager) == 3)
     vault.errors["db-password"] = CloudUnavailableError("down", code="UNAVAILABLE")
     caught = []
 
@@ -70,7 +78,7 @@ def test_a_reader_that_is_interrupted_leaves_no_waiter_behind(make, vault):
 
     def interrupted(name, timeout_s):
         inside.set()
-        release.wait(5)
+        release.wait(60)
         raise KeyboardInterrupt
 
     manager = make(access=interrupted)
@@ -84,12 +92,12 @@ def test_a_reader_that_is_interrupted_leaves_no_waiter_behind(make, vault):
 
     leader = threading.Thread(target=read)
     leader.start()
-    inside.wait(5)
+    inside.wait(60)
     waiter = threading.Thread(target=read)
     waiter.start()
     release.set()
-    leader.join(5)
-    waiter.join(5)
+    leader.join(60)
+    waiter.join(60)
     assert not waiter.is_alive()
     assert any(isinstance(error, KeyboardInterrupt) for error in caught)
 
@@ -101,13 +109,13 @@ def test_a_value_invalidated_on_its_way_is_not_kept(make, vault):
         version = vault.access(name, timeout_s)
         if vault.total == 1:
             sent.set()
-            release.wait(5)
+            release.wait(60)
         return version
 
     manager = make(access=held)
     with ThreadPoolExecutor(1) as pool:
         old = pool.submit(manager.get_secret_sync, "db-password")
-        sent.wait(5)
+        sent.wait(60)
         vault.put("db-password", "new")
         manager.invalidate("db-password")
         assert manager.get_secret_sync("db-password") == "new"
@@ -173,16 +181,13 @@ def test_after_an_invalidation_nobody_gets_a_value_from_before_it(make, vault):
 
 def test_closing_ends_the_reads_on_their_way(make, vault):
     release = threading.Event()
-
-    def held(name, timeout_s):
-        release.wait(5)
-        return vault.access(name, timeout_s)
-
-    manager = make(access=held)
+    vault.hold = lambda: release.wait(60)
+    manager = make()
 
     async def wait() -> None:
         reader = asyncio.create_task(manager.get_secret("db-password"))
-        await asyncio.sleep(0.02)
+        while not vault.total:
+            await asyncio.sleep(0.001)
         manager.close()
         with pytest.raises(CloudUnavailableError, match="closed"):
             await reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,6 +27,7 @@ class FakeClock:
         self._unix_ns = time.time_ns()
         self._monotonic = 1000.0
         self._moved = threading.Condition()
+        self._looks = 0  # of threads that wait and have to wait on
 
     def unix_ns(self) -> int:
         return self._unix_ns
@@ -45,7 +46,15 @@ class FakeClock:
         while not event.wait(0.002):
             if self._monotonic >= ends:
                 return False
+            self._looks += 1
         return True
+
+    def settle(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Until a thread has seen what time it is and waits on; or until it is over."""
+        enough, patience = self._looks + 2, time.monotonic() + 60
+        while self._looks < enough and not is_over():
+            assert time.monotonic() < patience, "no thread waits for this clock"
+            time.sleep(0.001)
 
 
 @pytest.fixture

@@ -178,9 +178,13 @@ class Encoder:
 
 
 def timestamp(tag: int, unix_ns: int) -> bytes:
-    """A ``Timestamp`` as a field."""
+    """A ``Timestamp`` as a field, always of the same length, so that what is said before it stays right.
+
+    The nanoseconds take five bytes, also where fewer would do; protobuf reads and shortens that.
+    """
     seconds, nanos = divmod(unix_ns, SECOND_NS)
-    return message(tag, b"\x08" + varint(seconds) + b"\x10" + varint(nanos))
+    four = (nanos >> shift & 0x7F | 0x80 for shift in (0, 7, 14, 21))
+    return message(tag, b"\x08" + varint(seconds) + b"\x10" + bytes((*four, nanos >> 28)))
 
 
 @lru_cache(maxsize=256)

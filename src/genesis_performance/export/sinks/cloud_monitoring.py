@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from ...errors import (
@@ -123,14 +124,12 @@ class CloudMonitoringSink:
             encodings.append(encoding)
             points.append(point)
         self._encoder.forget_all_but(series)
-        missing = self._describe({encoding.shape for encoding in encodings}, outcome, ends)
-        for start in range(0, len(ready), MAX_SERIES):
-            some = slice(start, start + MAX_SERIES)
-            batch = list(zip(ready[some], encodings[some], points[some], strict=True))
-            if missing:
-                batch = self._described_ones(batch, missing, outcome)
-            if batch:
-                self._send(batch, outcome, ends)
+        items = zip(ready, encodings, points, strict=True)
+        undescribed = self._undescribed({encoding.shape for encoding in encodings})
+        if undescribed:
+            self._send_described(items, undescribed, outcome, ends)
+        else:
+            self._send_all(items, outcome, ends)
         return WriteResult(
             sent=outcome.sent,
             rejected=tuple(outcome.rejected),
@@ -143,21 +142,33 @@ class CloudMonitoringSink:
     def close(self) -> None:
         """Nothing: the clients belong to the door."""
 
-    def _describe(self, shapes: set[Shape], outcome: _Outcome, ends: float) -> dict[str, str]:
-        """Create what descriptors are missing.
-
-        Returns:
-            The metrics that can not be sent without; why, or nothing when it may be possible later.
-        """
-        wanted: dict[str, tuple[Metric, frozenset[str]]] = {}
+    def _undescribed(self, shapes: set[Shape]) -> dict[str, tuple[Metric, frozenset[str]]]:
+        """The metrics whose descriptors are not there yet, or lack label keys; with all their keys."""
+        found: dict[str, tuple[Metric, frozenset[str]]] = {}
         for shape in shapes:
             name = shape.metric.name
             known = self._described.get(name)
             if known is None or not shape.keys <= known:
-                _, keys = wanted.get(name, (None, known or frozenset()))
-                wanted[name] = shape.metric, keys | shape.keys
-        missing: dict[str, str] = {}
-        for name, (metric, keys) in wanted.items():
+                _, keys = found.get(name, (None, known or frozenset()))
+                found[name] = shape.metric, keys | shape.keys
+        return found
+
+    def _send_described(
+        self,
+        items: Iterable[Item],
+        undescribed: Mapping[str, tuple[Metric, frozenset[str]]],
+        outcome: _Outcome,
+        ends: float,
+    ) -> None:
+        """Send, once they have descriptors, the new ones last: those may take all the time there is."""
+        known: list[Item] = []
+        new: list[Item] = []
+        for item in items:
+            (new if item[0].metric.name in undescribed else known).append(item)
+        self._send_all(known, outcome, ends)
+        for name, (metric, keys) in undescribed.items():
+            if self._monotonic() >= ends:
+                break
             try:
                 create_descriptor(
                     self.project, self.prefix, metric, keys, timeout_s=self._time_for_a_call(ends)
@@ -165,31 +176,24 @@ class CloudMonitoringSink:
             except CloudPermissionError as error:
                 # The first write creates it too, without unit and description.
                 log.warning("%s; %s", error, DESCRIPTOR_REMEDY)
-            except CloudUnavailableError as error:
+            except CloudInvalidError as error:
+                # Another type, or too many labels: the write is refused too, but only for what does not fit.
                 outcome.errors.append(str(error))
-                missing[name] = ""
-                continue
             except CloudError as error:
                 outcome.errors.append(str(error))
-                missing[name] = str(error)
                 continue
             except GenesisPerformanceError as error:  # no package, no credentials: nothing can be sent
                 outcome.errors.append(str(error))
-                return dict.fromkeys((shape.metric.name for shape in shapes), "")
+                break
             self._described[name] = keys
-        return missing
+        ready = [item for item in new if item[0].metric.name in self._described]
+        outcome.retry.extend(item[0] for item in new if item[0].metric.name not in self._described)
+        self._send_all(ready, outcome, ends)
 
-    def _described_ones(self, batch: list[Item], missing: Mapping[str, str], outcome: _Outcome) -> list[Item]:
-        sendable = []
-        for item in batch:
-            why = missing.get(item[0].metric.name)
-            if why is None:
-                sendable.append(item)
-            elif why:
-                self._reject(item, why, outcome)
-            else:
-                outcome.retry.append(item[0])
-        return sendable
+    def _send_all(self, items: Iterable[Item], outcome: _Outcome, ends: float) -> None:
+        rest = iter(items)
+        while batch := list(islice(rest, MAX_SERIES)):
+            self._send(batch, outcome, ends)
 
     def _send(self, batch: list[Item], outcome: _Outcome, ends: float) -> None:
         if outcome.unavailable >= 2 or self._monotonic() >= ends:

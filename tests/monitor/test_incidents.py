@@ -41,6 +41,9 @@ class Told:
     def tell(self, notification: Notification) -> None:
         self.notifications.append(notification)
 
+    def catch_up(self) -> None:
+        pass
+
     @property
     def events(self) -> list[str]:
         return [one.event for one in self.notifications]
@@ -398,7 +401,7 @@ def test_a_store_that_another_process_holds_is_left_alone_after_one_wait(
         for _ in range(20):
             operations.run("pay", 900)
             assert len(subject.look()) == 1
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 20 * 1.1 / 2  # it did not wait each time
         holder.execute("ROLLBACK")
 
 

@@ -318,12 +318,10 @@ class PerformanceMonitor(Alerting):
         pipeline = self._open()
         with self._lock:
             if self._watch is None or self._records is None:
-                notifier = open_notifier(pipeline.clock)
-                if notifier is not None:
-                    pipeline.restarts(notifier)
-                self._records = MonitorRecords(self._store, pipeline.complaints)
-                self._watch = Watch(pipeline, self._records, notifier)
-                self._notifier = notifier
+                records = MonitorRecords(self._store, pipeline.complaints)
+                self._notifier = open_notifier(pipeline.clock, records)
+                self._watch = Watch(pipeline, records, self._notifier)
+                self._records = records
             return self._watch, self._records
 
     def _health_of(self, pipeline: Pipeline | None) -> MonitorHealth:

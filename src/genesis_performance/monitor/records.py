@@ -31,6 +31,7 @@ _VALUES = frozenset({"current_value", "worst_value", "threshold"})
 
 INCIDENT, POLICY, NOTE, PROFILE, BASELINE = "incident", "policy", "note", "profile", "baseline"
 ACKNOWLEDGED, MUTES, VERSION = "incident-acknowledged/", "notification-mutes", "service-version/"
+WAITING, BUDGET = "notification-waiting/", "error-budget/"
 """Keys of notes."""
 
 MAX_UNSAVED = 200
@@ -156,6 +157,27 @@ class MonitorRecords:
         body = {"mutes": [one._asdict() for one in mutes]}
         self._try(lambda: self._store().put(NOTE, MUTES, body))
 
+    def put_waiting(self, key: str, body: dict[str, Any]) -> None:
+        """Keep a notification that is not told yet."""
+        self._try(lambda: self._store().put(NOTE, WAITING + key, body))
+
+    def delete_waiting(self, key: str) -> bool | None:
+        """Whether it was there; None when the store can not be written."""
+        return self._try(lambda: bool(self._store().delete(NOTE, WAITING + key)))
+
+    def waiting(self) -> list[tuple[str, dict[str, Any]]]:
+        """Key and body of every notification that is not told yet, the oldest first."""
+        notes = self._try(lambda: self._store().list(NOTE, newest_first=False)) or []
+        return [(one.key.removeprefix(WAITING), one.body) for one in notes if one.key.startswith(WAITING)]
+
+    def incident_body(self, incident: PerformanceIncident) -> dict[str, Any]:
+        """The incident as it is kept."""
+        return _body(incident)
+
+    def incident_of(self, body: dict[str, Any]) -> PerformanceIncident | None:
+        """The incident of such a body; None when it can not be read."""
+        return self._value(PerformanceIncident, body)
+
     def note_version(self, service: str, environment: str, version: str, now_ns: int) -> None:
         """Remember which version runs; the one before it stays known."""
         key = f"{VERSION}{service}/{environment}"
@@ -196,13 +218,7 @@ class MonitorRecords:
         self._unsaved.clear()  # they are the parent's
 
     def _put(self, kind: str, key: str, value: object) -> int:
-        from ..storage import to_body
-
-        body = to_body(value)
-        unknown = {
-            name: None for name in _VALUES if isinstance(one := body.get(name), float) and math.isnan(one)
-        }
-        return self._store().put(kind, key, body | unknown)
+        return self._store().put(kind, key, _body(value))
 
     def _all(self, kind: str, cls: type[T], limit: int | None = None) -> list[T]:
         records = self._try(lambda: self._store().list(kind, limit=limit)) or []
@@ -250,6 +266,14 @@ class MonitorRecords:
                 self._resting_until = time.monotonic() + REST_S
             self._complaints.add("store", "alerts and incidents are not kept: %s", error)
             return None
+
+
+def _body(value: object) -> dict[str, Any]:
+    from ..storage import to_body
+
+    body = to_body(value)
+    unknown = {name: None for name in _VALUES if isinstance(one := body.get(name), float) and math.isnan(one)}
+    return body | unknown
 
 
 def acknowledged(incident: PerformanceIncident, at_unix_ns: int, said: str) -> PerformanceIncident:

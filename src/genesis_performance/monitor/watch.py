@@ -65,7 +65,7 @@ class Watch:
         self._also: Callable[[], object] | None = None
         self._last: tuple[int, float] | None = None  # wall clock and monotonic time of the last look
         self._jumped: tuple[int, int] | None = None  # the last export before a jump, and how far it was
-        self._refreshed_ns = 0
+        self._refreshed_ns = self._told_ns = 0
         pipeline.restarts(self)
 
     @property
@@ -111,6 +111,9 @@ class Watch:
                 return []
             now_ns = self._observe()
             self._records.catch_up()
+            if self._notifier is not None and abs(now_ns - self._told_ns) >= REFRESH_NS:
+                self._told_ns = now_ns
+                self._notifier.catch_up()
             self._refresh(now_ns)
             self._evidence.looked(now_ns)
             for alert in self._alerts.values():
@@ -147,7 +150,7 @@ class Watch:
         self._evaluation = Evaluation()
         self._ended.clear()
         self._last = self._jumped = None
-        self._refreshed_ns = 0
+        self._refreshed_ns = self._told_ns = 0
 
     def _tick(self) -> None:
         self.look()

@@ -33,6 +33,7 @@ class Delivery:
         retry_s: for how long a notification is tried again.
         max_per_minute: of one channel, a digest included.
         queue_size: of one channel.
+        settled: called with a channel's name and what it was told, or will never be told.
         chance: between 0 and 1, for tests.
     """
 
@@ -45,6 +46,7 @@ class Delivery:
         retry_s: float = 300.0,
         max_per_minute: int = 10,
         queue_size: int = 200,
+        settled: Callable[[str, Notification], object] = lambda _channel, _notification: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.counts: Counter[str] = Counter()
@@ -54,13 +56,20 @@ class Delivery:
         self._retry_s = retry_s
         self._max_per_minute = max_per_minute
         self._queue_size = queue_size
+        self._settled = settled
         self._chance = chance
         self._lanes = [_Lane(channel) for channel in channels]
 
-    def put(self, notification: Notification) -> None:
-        """Tell every channel; what a full queue has no room for is dropped and counted."""
+    @property
+    def channels(self) -> list[str]:
+        return [lane.name for lane in self._lanes]
+
+    def put(self, notification: Notification, only: str | None = None) -> None:
+        """Tell every channel, or only one; what a full queue has no room for is dropped and counted."""
         now = self._clock.monotonic()
         for lane in self._lanes:
+            if only not in {None, lane.name}:
+                continue
             if len(lane.waiting) >= self._queue_size:
                 self.counts["dropped"] += 1
                 self._complaints.add(
@@ -69,6 +78,7 @@ class Delivery:
                     lane.name,
                     self._queue_size,
                 )
+                self._settled(lane.name, notification)
                 continue
             lane.waiting.append((notification, now))
 
@@ -96,30 +106,35 @@ class Delivery:
             self._make_digest(lane, now)
         if not lane.waiting:
             return self._until_free(lane, now) if lane.held else None
-        notification, since = lane.waiting[0]
-        if notification.event != DIGEST and not is_last and len(lane.sent) >= self._max_per_minute:
+        entry = lane.waiting[0]
+        if entry[0].event != DIGEST and not is_last and len(lane.sent) >= self._max_per_minute:
             self._hold(lane)
             return 0.0
-        self._try(lane, notification, since, now)
+        self._try(lane, entry, now)
         if not lane.waiting:
             return self._until_free(lane, now) if lane.held else None
         return max(lane.next_try - self._clock.monotonic(), 0.0)
 
-    def _try(self, lane: _Lane, notification: Notification, since: float, now: float) -> None:
+    def _try(self, lane: _Lane, entry: _Entry, now: float) -> None:
         try:
-            lane.channel.send(notification, timeout_s=self._timeout_s)
+            lane.channel.send(entry[0], timeout_s=self._timeout_s)
         except ChannelError as error:
-            self._failed(lane, error, since)
+            self._failed(lane, entry, error)
             return
         except Exception as error:  # noqa: BLE001 - a channel's own mistake must not stop the others
-            self._failed(lane, ChannelError(f"{type(error).__name__}: {error}", may_retry=False), since)
+            self._failed(lane, entry, ChannelError(f"{type(error).__name__}: {error}", may_retry=False))
             return
-        lane.waiting.popleft()
         lane.sent.append(now)
         lane.pause_s, lane.next_try = FIRST_PAUSE_S, 0.0
         self.counts["delivered"] += 1
+        self._over(lane, entry)
 
-    def _failed(self, lane: _Lane, error: ChannelError, since: float) -> None:
+    def _over(self, lane: _Lane, entry: _Entry) -> None:
+        lane.waiting.popleft()
+        self._settled(lane.name, entry[0])
+
+    def _failed(self, lane: _Lane, entry: _Entry, error: ChannelError) -> None:
+        since = entry[1]
         now = self._clock.monotonic()
         wait_s = max(self._chance() * lane.pause_s, error.after_s)
         if error.may_retry and now + wait_s - since <= self._retry_s:
@@ -127,9 +142,9 @@ class Delivery:
             lane.pause_s = min(2 * lane.pause_s, LONGEST_PAUSE_S)
             lane.next_try = now + wait_s
             return
-        lane.waiting.popleft()
         lane.next_try = now + error.after_s
         self.counts["failed"] += 1
+        self._over(lane, entry)
         self._complaints.add("failed", "%s was not told of an incident: %s", lane.name, error)
 
     def _hold(self, lane: _Lane) -> None:
@@ -138,7 +153,7 @@ class Delivery:
             lane.held.append(lane.waiting.popleft()[0])
             self.counts["held back"] += 1
         while len(lane.held) > self._queue_size:
-            lane.held.popleft()
+            self._settled(lane.name, lane.held.popleft())
             self.counts["dropped"] += 1
 
     def _make_digest(self, lane: _Lane, now: float) -> None:
@@ -153,13 +168,17 @@ class Delivery:
         return max(lane.sent[0] + MINUTE_S - now, 0.0) if lane.sent else 0.0
 
 
+_Entry = tuple[Notification, float]
+"""With the time since which it waits."""
+
+
 class _Lane:
     """What one channel still has to be told."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self.name = channel.name
-        self.waiting: deque[tuple[Notification, float]] = deque()
+        self.waiting: deque[_Entry] = deque()
         self.held: deque[Notification] = deque()
         self.sent: deque[float] = deque()
         self.next_try = 0.0

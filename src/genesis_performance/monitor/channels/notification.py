@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from ...export.redaction import redact
@@ -26,6 +27,7 @@ class Notification:
 
     Args:
         event: OPENED, REOPENED or CLOSED with an incident, DIGEST with what was held back.
+        is_late: an earlier process should have told it.
     """
 
     event: str
@@ -33,6 +35,7 @@ class Notification:
     incident: PerformanceIncident | None = None
     held: tuple[Notification, ...] = ()
     severity: str = "WARNING"
+    is_late: bool = False
 
     @property
     def key(self) -> str:
@@ -51,6 +54,7 @@ def body(notification: Notification) -> dict[str, Any]:
         "key": notification.key,
         "at_unix_s": notification.at_unix_ns / 1e9,
         "severity": notification.severity,
+        "late": notification.is_late,
         "text": text(notification),
     }
     if notification.incident is not None:
@@ -85,6 +89,13 @@ def as_slack(notification: Notification) -> bytes:
 
 def text(notification: Notification) -> str:
     """One line for people."""
+    if not notification.is_late:
+        return _text(notification)
+    at = datetime.fromtimestamp(notification.at_unix_ns / 1e9, UTC)
+    return f"{_text(notification)}, told late: of {at:%Y-%m-%d %H:%M} UTC"
+
+
+def _text(notification: Notification) -> str:
     incident = notification.incident
     if incident is None:
         number = len(notification.held)

@@ -10,10 +10,12 @@ from ...config import settings
 from ...config.notifications import NotificationsSection
 from ...errors import ConfigurationError
 from ...export.clock import Clock
+from ..records import MonitorRecords
 from .channel import Channel
-from .delivery import Delivery
-from .notification import as_json, as_slack
+from .delivery import MINUTE_S, Delivery
+from .notification import Notification, as_json, as_slack
 from .notifier import Notifier
+from .outbox import Outbox
 
 ENCODERS = {"json": as_json, "slack": as_slack}
 
@@ -53,8 +55,11 @@ def open_channels() -> list[Channel]:
     return channels
 
 
-def open_notifier(clock: Clock) -> Notifier | None:
+def open_notifier(clock: Clock, records: MonitorRecords) -> Notifier | None:
     """Tells the channels of the settings; None where there are none.
+
+    Args:
+        records: keep what is not told yet.
 
     Raises:
         ConfigurationError: a setting can not be so.
@@ -62,7 +67,10 @@ def open_notifier(clock: Clock) -> Notifier | None:
     channels = open_channels()
     section = settings().notifications
 
-    def make() -> Delivery:
+    # It is given up after retry_s, and once more as long when it is told in a digest.
+    outbox = Outbox(records, clock=clock, lease_s=2 * (section.retry_s + section.timeout_s + MINUTE_S))
+
+    def make(settled: Callable[[str, Notification], object]) -> Delivery:
         return Delivery(
             channels,
             clock=clock,
@@ -70,9 +78,10 @@ def open_notifier(clock: Clock) -> Notifier | None:
             retry_s=section.retry_s,
             max_per_minute=section.max_per_minute,
             queue_size=section.queue_size,
+            settled=settled,
         )
 
-    return Notifier(make, clock=clock) if channels else None
+    return Notifier(make, outbox, clock=clock) if channels else None
 
 
 def _url(section: NotificationsSection) -> Callable[[], str] | None:

@@ -135,7 +135,8 @@ def _post(
     # A timeout of the socket is that of each byte; a receiver that sends one a second must not hold us.
     cut = threading.Timer(timeout_s, _abort, (connection,))
     cut.daemon = True
-    cut.start()
+    with contextlib.suppress(RuntimeError):  # the interpreter ends and starts no thread any more
+        cut.start()
     try:
         connection.request(
             "POST", (parts.path or "/") + (f"?{parts.query}" if parts.query else ""), body, headers

@@ -1,0 +1,339 @@
+"""Notifications that a process could not tell: left in the store, told by the next one, never by two."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from genesis_performance.export.limits import Complaints
+from genesis_performance.export.sinks.memory import MemorySink
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.monitor.channels import CLOSED, OPENED, ChannelError, Notification, Notifier
+from genesis_performance.monitor.channels.delivery import Delivery
+from genesis_performance.monitor.channels.notification import body
+from genesis_performance.monitor.channels.outbox import Outbox
+from genesis_performance.monitor.records import MonitorRecords, log
+from genesis_performance.storage import open_store
+
+from .conftest import FakeClock, Operations
+from .test_channels import Receiver, incident, settings_of, status
+
+STORE = "sqlite:///history.db"
+LEASE_S = 600.0
+
+
+class Chat:
+    """A channel in memory that fails, or hangs, for as long as it is told to."""
+
+    def __init__(self, name: str = "chat") -> None:
+        self.name = name
+        self.told: list[Notification] = []
+        self.is_down = False
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def send(self, notification: Notification, *, timeout_s: float) -> None:
+        self.goes_on.wait(60)
+        if self.is_down:
+            raise ChannelError("down", may_retry=True)
+        self.told.append(notification)
+
+    @property
+    def keys(self) -> list[str]:
+        return [one.key for one in self.told]
+
+
+Process = Callable[..., Notifier]
+
+
+@pytest.fixture
+def process(clock: FakeClock) -> Iterator[Process]:
+    """Makes the notifier of one process; all of them share the store."""
+    made = []
+
+    def make(*channels: Chat, **options: Any) -> Notifier:
+        records = MonitorRecords(STORE, Complaints(log))
+        outbox = Outbox(records, clock=clock, lease_s=LEASE_S)
+
+        def delivery(settled: Any) -> Delivery:
+            return Delivery(channels, clock=clock, settled=settled, chance=lambda: 1.0, **options)
+
+        notifier = Notifier(delivery, outbox, clock=clock)
+        made.append(notifier)
+        return notifier
+
+    yield make
+    for one in made:
+        one.close(60)
+
+
+def told(clock: FakeClock, event: str = OPENED, number: int = 1) -> Notification:
+    return Notification(event=event, at_unix_ns=clock.unix_ns(), incident=incident(number=number))
+
+
+def waiting() -> int:
+    return len(MonitorRecords(STORE, Complaints(log)).waiting())
+
+
+def test_what_was_told_is_not_kept(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    subject = process(chat)
+    subject.tell(told(clock))
+    assert subject.close(60)
+    assert len(chat.told) == 1
+    assert waiting() == 0
+
+
+def test_the_next_process_tells_what_one_could_not_marked_late_and_once(
+    clock: FakeClock, process: Process
+) -> None:
+    chat = Chat()
+    chat.is_down = True
+    first = process(chat)
+    first.tell(told(clock))
+    assert not first.close(60)
+    assert first.counts["left"] == 1
+    chat.is_down = False
+    clock.advance(120)
+    second, third = process(chat), process(chat)
+    second.catch_up()
+    third.catch_up()
+    assert second.close(60)
+    assert third.close(60)
+    (late,) = chat.told
+    assert late.is_late
+    assert body(late)["late"] is True
+    assert "told late" in body(late)["text"]
+    assert late.key == told(clock).key
+    assert waiting() == 0
+
+
+def test_late_ones_keep_their_order(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    chat.is_down = True
+    first = process(chat)
+    for event in (OPENED, CLOSED):
+        first.tell(told(clock, event))
+        clock.advance(1)
+    first.close(60)
+    chat.is_down = False
+    second = process(chat)
+    second.catch_up()
+    second.close(60)
+    assert [one.event for one in chat.told] == [OPENED, CLOSED]
+
+
+def test_only_the_channel_that_was_not_told_is_told_later(clock: FakeClock, process: Process) -> None:
+    fine, ill = Chat("fine"), Chat("ill")
+    ill.is_down = True
+    first = process(fine, ill)
+    first.tell(told(clock))
+    first.close(60)
+    ill.is_down = False
+    second = process(fine, ill)
+    second.catch_up()
+    second.close(60)
+    assert len(fine.told) == len(ill.told) == 1
+    assert ill.told[0].is_late
+    assert not fine.told[0].is_late
+
+
+def test_what_a_killed_process_left_is_told_when_its_lease_is_over(
+    clock: FakeClock, process: Process
+) -> None:
+    hanging = Chat()
+    hanging.goes_on.clear()
+    process(hanging).tell(told(clock))  # and never closed: as far as others know it was killed
+    chat = Chat()
+    second = process(chat)
+    second.catch_up()
+    assert second.counts["late"] == 0
+    clock.advance(LEASE_S + 1)
+    second.catch_up()
+    second.close(60)
+    assert len(chat.told) == 1
+    hanging.goes_on.set()
+
+
+def test_what_is_given_up_is_not_told_later(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    chat.is_down = True
+    first = process(chat, retry_s=0.0)
+    first.tell(told(clock))
+    assert first.close(60)
+    assert first.counts["failed"] == 1
+    assert waiting() == 0
+
+
+def test_what_happened_days_ago_is_no_news(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    chat.is_down = True
+    first = process(chat)
+    first.tell(told(clock))
+    first.close(60)
+    chat.is_down = False
+    clock.advance(25 * 3600)
+    second = process(chat)
+    second.catch_up()
+    second.close(60)
+    assert chat.told == []
+    assert waiting() == 0
+
+
+def test_what_a_digest_told_is_not_told_later(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    first = process(chat, max_per_minute=1)
+    for number in range(5):
+        first.tell(told(clock, number=number))
+    assert first.close(60)
+    assert waiting() == 0
+
+
+def test_the_end_does_not_wait_longer_than_it_may_for_a_channel_that_hangs(
+    clock: FakeClock, process: Process
+) -> None:
+    hanging = Chat()
+    hanging.goes_on.clear()
+    subject = process(hanging)
+    subject.tell(told(clock))
+    assert not subject.close(0.05)  # it would hang for a minute
+    assert subject.counts["left"] == 1
+    assert hanging.told == []
+    hanging.goes_on.set()
+
+
+def test_a_process_that_goes_on_after_its_flush_tells_what_comes(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    chat.is_down = True
+    subject = process(chat)
+    subject.tell(told(clock, number=1))
+    subject.begin_flush(60, final=True)
+    assert not subject.wait(None, 60)
+    chat.is_down = False
+    subject.tell(told(clock, number=2))
+    subject.catch_up()
+    assert subject.close(60)
+    assert sorted(chat.keys) == sorted(told(clock, number=number).key for number in (1, 2))
+
+
+def test_the_child_of_a_fork_tells_nothing_of_its_parents(clock: FakeClock, process: Process) -> None:
+    chat = Chat()
+    chat.is_down = True
+    subject = process(chat)
+    subject.tell(told(clock))
+    subject.after_fork_in_child()
+    chat.is_down = False
+    assert subject.close(60)
+    assert chat.told == []
+
+
+def test_a_record_of_another_version_is_left_alone(clock: FakeClock, process: Process) -> None:
+    with open_store(STORE) as store:
+        store.put("note", "notification-waiting/chat/x", {"channel": "chat", "incident": {"id": 5}})
+    chat = Chat()
+    subject = process(chat)
+    subject.catch_up()
+    subject.close(60)
+    assert chat.told == []
+
+
+def test_a_channel_that_hangs_holds_up_neither_records_nor_exports_nor_evaluation(
+    monkeypatch: pytest.MonkeyPatch, clock: FakeClock, operations: Operations
+) -> None:
+    """The receiver accepts and never answers; a try may take an hour, which no call here waits for."""
+    sink = MemorySink()
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__ENABLE_ALERTING", "false")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+        settings_of(monkeypatch, webhook_url=url, timeout_s="3600", retry_s="7200")
+        monitor = PerformanceMonitor(service_name="api", clock=clock, store=STORE, sink=sink)
+        monitor.create_response_time_alert("api", 500)
+        operations.run("pay", 900, times=20)
+        assert len(monitor.check_performance_thresholds()) == 1
+        monitor.record_performance_metric("wait_ms", 5.0)
+        assert len(monitor.check_performance_thresholds()) == 1
+        assert monitor.flush(60)
+        assert sink.value("operation/count", operation="pay", status="ok") == 20
+        assert sink.value("wait_ms").count == 1
+        assert monitor.close(0.5)
+    assert monitor.health()["notifications"] == {"left": 1}
+
+
+PROGRAM = """
+import sys
+from genesis_performance.export import flush_at_sigterm
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.operations import Recorder, register
+
+flush_at_sigterm()
+recorder = Recorder()
+register(recorder)
+monitor = PerformanceMonitor(service_name="api", store="sqlite:///history.db")
+monitor.create_error_rate_alert("api", 5)
+for _ in range(20):
+    try:
+        with recorder.operation("pay"):
+            raise LookupError
+    except LookupError:
+        pass
+if sys.argv[1] != "looks":
+    assert monitor.check_performance_thresholds()
+if sys.argv[1] == "waits":
+    sys.stdin.readline()
+"""
+
+
+def run(monkeypatch: pytest.MonkeyPatch, receiver: Receiver, *arguments: str) -> "subprocess.Popen[str]":
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER", "heap")
+    settings_of(monkeypatch, webhook_url=receiver.url)
+    return subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *arguments], stdin=subprocess.PIPE, text=True, cwd=Path.cwd()
+    )
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.mark.parametrize("ends", ["by itself", "by SIGTERM"])
+def test_what_waits_for_a_retry_is_told_at_the_end_without_close(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver, ends: str
+) -> None:
+    receiver.answers = [status(503, Retry_After="200")]
+    child = run(monkeypatch, receiver, "waits")
+    deadline = time.monotonic() + 60
+    while not receiver.requests:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    if ends == "by SIGTERM":
+        os.kill(child.pid, signal.SIGTERM)
+    child.communicate("\n", timeout=60)
+    first, second = receiver.bodies()
+    assert first == second
+    assert first["event"] == "opened"
+    assert waiting() == 0
+
+
+def test_a_receiver_that_was_down_until_the_end_is_told_by_the_next_process(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    receiver.answers = [status(503)] * 100
+    run(monkeypatch, receiver, "opens").communicate(timeout=60)
+    assert waiting() == 1
+    receiver.answers.clear()
+    receiver.requests.clear()
+    run(monkeypatch, receiver, "opens").communicate(timeout=60)
+    assert [(one["event"], one["late"]) for one in receiver.bodies()] == [("opened", True)]
+    assert waiting() == 0

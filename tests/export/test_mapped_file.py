@@ -270,9 +270,9 @@ def test_the_child_of_a_fork_does_not_keep_its_parents_file_locked(tmp_path: Pat
         if not pid:
             pipeline.buffer.record("orders", 5.0, kind="counter")
             print(pipeline.cells.made.path, flush=True)
-            time.sleep(30)
+            time.sleep(600)
         print(pid, flush=True)
-        time.sleep(30)
+        time.sleep(600)
     """
     process = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True

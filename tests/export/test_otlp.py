@@ -235,7 +235,7 @@ def test_the_exporter_flushes_the_newest_points_at_the_end(
         lambda _now: [count(clock, next(totals))], lambda: opened(clock), interval_s=60, clock=clock
     )
     exporter.start()
-    assert exporter.flush(5)
+    assert exporter.flush(60)
     clock.advance(20)
     assert exporter.close(5)
     (series,) = stored(f"{OURS}.operation.count/counter", clock)
@@ -266,7 +266,7 @@ class Collector:
                 collector.connections.add(self.client_address)
                 collector.requests.append((self.path, dict(self.headers), body))
                 if collector.delays:
-                    collector.delay.wait(30)
+                    collector.delay.wait(300)
                 status, headers, content = collector.answers.pop(0) if collector.answers else (200, {}, b"")
                 self.send_response(status)
                 for key, value in headers.items():
@@ -483,7 +483,7 @@ def test_an_endpoint_that_hangs_costs_the_time_allowed_and_no_more(
     begin = time.monotonic()
     result = sink.write([count(clock)], timeout_s=0.2)
     assert (len(result.retry), result.rejected) == (1, ())
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < 60
 
 
 def test_an_endpoint_that_is_not_there_is_one_failure(

@@ -96,9 +96,9 @@ def test_the_result_can_always_be_encoded(text: str) -> None:
 )
 def test_a_hostile_text_takes_no_time(text: str) -> None:
     redact.cache_clear()
-    begin = time.process_time()
+    begin = time.thread_time()
     redact(text + "@")
-    assert time.process_time() - begin < 0.03
+    assert time.thread_time() - begin < 2  # a thousand times what it takes
 
 
 @given(st.uuids(), st.sampled_from(["GET_/users/{}/x", "job-{}", "{}", "user:{}", "id={}"]))

@@ -36,6 +36,7 @@ class FakeClock:
     def __init__(self) -> None:
         self._unix_ns = time.time_ns()
         self._monotonic = 1000.0
+        self._looks = 0  # of threads that wait and have to wait on
 
     def unix_ns(self) -> int:
         return self._unix_ns
@@ -52,7 +53,15 @@ class FakeClock:
         while not event.wait(0.002):
             if self._monotonic >= ends:
                 return False
+            self._looks += 1
         return True
+
+    def settle(self) -> None:
+        """Until a thread has seen what time it is, and waits on."""
+        enough, patience = self._looks + 2, time.monotonic() + 60
+        while self._looks < enough:
+            assert time.monotonic() < patience, "no thread waits for this clock"
+            time.sleep(0.001)
 
 
 @pytest.fixture

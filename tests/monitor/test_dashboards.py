@@ -213,7 +213,7 @@ def test_every_query_of_the_charts_is_one_that_cloud_monitoring_answers(
     for _ in range(3):
         operations.run("pay", 30, times=4)
         operations.run("pay", 30, fails=True)
-        assert monitor.flush(10)
+        assert monitor.flush(60)
         clock.advance(30)
         cloud.advance(30)
     empty = []

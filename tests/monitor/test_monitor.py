@@ -70,7 +70,7 @@ def test_a_recorded_metric_and_the_operations_reach_the_sink(
     operations.run("pay", 30, times=3)
     operations.run("pay", 30, fails=True)
     monitor.record_performance_metric("response_time", 150.0, labels={"endpoint": "/users"})
-    assert monitor.flush(5)
+    assert monitor.flush(60)
     recorded = sink.value("response_time", endpoint="/users", service="api", environment="production")
     assert isinstance(recorded, Distribution)
     assert (recorded.count, recorded.sum) == (1, 150)
@@ -87,7 +87,7 @@ def test_raw_paths_are_redacted_on_their_way_out(
 ) -> None:
     for number in (12345, 67890):
         operations.run(f"GET_/users/{number}/orders/9f8b1c2d-1234-4abc-9def-1234567890ab?token=abc", 5)
-    monitor.flush(5)
+    monitor.flush(60)
     assert sink.value("operation/count", operation="GET_/users/{id}/orders/{id}", status="ok") == 2
     assert not any("12345" in str(key) or "token" in str(key) for key in sink.series)
 
@@ -100,7 +100,7 @@ def test_handles_record_without_looking_up(monitor: PerformanceMonitor, sink: Me
         depth.set(value)
         waits.record(value)
     orders.add(-1)
-    monitor.flush(5)
+    monitor.flush(60)
     assert sink.value("orders", shop="x") == 6
     assert sink.value("depth") == 3
     assert sink.value("wait").count == 3  # type: ignore[union-attr]
@@ -115,13 +115,13 @@ def test_recording_never_raises_whatever_it_is_given(monitor: PerformanceMonitor
                 monitor.record_performance_metric(name, value, labels)  # type: ignore[arg-type]
     health = monitor.health()
     assert sum(health["dropped"].values()) > 100
-    assert monitor.flush(5)
+    assert monitor.flush(60)
 
 
 def test_health_tells_what_was_dropped_changed_and_sent(monitor: PerformanceMonitor) -> None:
     monitor.record_performance_metric("wait_ms", float("nan"))
     monitor.record_performance_metric("wait ms", 1.0, {"text": "word " * 500})
-    monitor.flush(5)
+    monitor.flush(60)
     health = monitor.health()
     assert health["recorded"] == 1
     assert health["dropped"] == {"value not finite": 1}
@@ -170,7 +170,7 @@ def test_without_a_project_everything_stays_here_and_one_line_says_so(
         monitor.record_performance_metric("wait_ms", 1.0)
         alert = monitor.create_response_time_alert("api", 500, "local-mode-test")
         (incident,) = monitor.check_performance_thresholds()
-        assert monitor.flush(5)
+        assert monitor.flush(60)
         assert monitor.health()["sink"] == "memory"
     assert alert.apply == "local"
     assert incident.alert_name == alert.name
@@ -238,7 +238,7 @@ def test_a_monitor_without_a_name_takes_that_of_its_first_alert(
     operations.run("pay", 900)
     monitor.create_response_time_alert("my-service", 500)
     assert len(monitor.check_performance_thresholds()) == 1
-    monitor.flush(5)
+    monitor.flush(60)
     assert sink.value("operation/duration", operation="pay", service="my-service").count == 1  # type: ignore[union-attr]
 
 
@@ -290,12 +290,12 @@ def test_alerts_are_evaluated_in_the_background(
     monitor: PerformanceMonitor, operations: Operations, clock: FakeClock
 ) -> None:
     monitor.create_response_time_alert("api", 500)
-    time.sleep(0.05)
+    clock.settle()
     operations.run("pay", 900)
-    ends = time.monotonic() + 5
+    ends = time.monotonic() + 60
     while not open_store().list("incident") and time.monotonic() < ends:
         clock.advance(10)
-        time.sleep(0.02)
+        clock.settle()
     assert len(open_store().list("incident")) == 1
 
 
@@ -310,7 +310,7 @@ def test_alerting_can_be_switched_off(
     operations.run("pay", 900)
     for _ in range(5):
         clock.advance(10)
-        time.sleep(0.01)
+        time.sleep(0.01)  # no thread waits that could be waited for
     assert open_store().list("incident") == []
 
 
@@ -360,10 +360,11 @@ def test_a_closed_pipeline_is_not_joined_again() -> None:
     for _ in range(2):
         with PerformanceMonitor(service_name="again") as monitor:
             monitor.record_performance_metric("wait_ms", 1.0)
-            assert monitor.flush(5)
+            assert monitor.flush(60)
             assert monitor.health()["recorded"] == 1
 
 
+@pytest.mark.slow  # it needs a processor of its own
 def test_recording_is_fast_enough_for_a_request_path(monitor: PerformanceMonitor) -> None:
     labels = {"service": "api", "endpoint": "/users", "environment": "production"}
     monitor.record_performance_metric("wait_ms", 1.0, labels)
@@ -392,25 +393,25 @@ def test_the_child_of_a_fork_counts_from_zero_and_exports_for_itself(tmp_path: P
                     pass
         work(5)
         monitor.create_response_time_alert("api", 500)
-        assert monitor.flush(5)
+        assert monitor.flush(60)
         pid = os.fork()
         if not pid:
             sink.series.clear()
             work(2)
-            ok = monitor.flush(5)
+            ok = monitor.flush(60)
             ok = ok and sink.value("wait_ms").count == 2
             ok = ok and sink.value("operation/count", status="ok").real == 2
             ok = ok and monitor.check_performance_thresholds() == []
             os._exit(0 if ok else 7)
         assert os.waitpid(pid, 0)[1] == 0
         work(1)
-        assert monitor.flush(5)
+        assert monitor.flush(60)
         assert sink.value("wait_ms").count == 6
         print("fine")
     """
     ended = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
-        capture_output=True, text=True, timeout=30, check=False, cwd=tmp_path,
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert ended.stdout.strip() == "fine", ended.stderr
 
@@ -432,7 +433,7 @@ def test_a_broken_recorder_does_not_stop_the_others(
     broken = _Broken()
     register(broken)  # type: ignore[arg-type]
     operations.run("pay", 5)
-    assert monitor.flush(5)
+    assert monitor.flush(60)
     assert sink.value("operation/count", operation="pay", status="ok") == 1
     assert "operations are missing: RuntimeError: torn" in caplog.text
 
@@ -442,7 +443,7 @@ def test_a_sandbox_without_process_figures_still_exports_operations(
 ) -> None:
     monkeypatch.setitem(sys.modules, "psutil", None)
     operations.run("pay", 5)
-    assert monitor.flush(5)
+    assert monitor.flush(60)
     assert sink.value("operation/count", operation="pay", status="ok") == 1
 
 
@@ -450,13 +451,13 @@ def test_a_clock_that_is_set_back_dates_no_point_before_another(
     monitor: PerformanceMonitor, sink: MemorySink, clock: FakeClock
 ) -> None:
     monitor.record_performance_metric("wait_ms", 1.0)
-    monitor.flush(5)
+    monitor.flush(60)
     ends = []
     for _ in range(2):
         (series,) = [one for key, one in sink.series.items() if key[0] == "wait_ms"]
         ends.append(series.points[0].end_unix_ns)
         clock._unix_ns -= 3_000_000_000
-        monitor.flush(5)
+        monitor.flush(60)
     assert ends[0] < ends[1]
 
 
@@ -490,6 +491,6 @@ def test_a_signal_handler_that_records_and_flushes_in_the_middle_of_anything(
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
     assert handled > 0
-    assert monitor.flush(10)
+    assert monitor.flush(60)
     counts = [one.points[0].value.count for (name, _), one in sink.series.items() if name == "in_main"]  # type: ignore[union-attr]
     assert sum(counts) == 20_000

@@ -161,13 +161,13 @@ def ran(
     clock.advance(60)
     cloud.advance(60)
     estimate = monitor.estimated_cost(lifetime_s=60 * EXPORTS)
-    assert monitor.flush(10)
+    assert monitor.flush(60)
     for _ in range(EXPORTS - 1):
         before = monitor.health()["exported_points"]
         traffic(operations, chance)
         cloud.advance(60)
         clock.advance(60)
-        ends = time.monotonic() + 10
+        ends = time.monotonic() + 60
         while monitor.health()["exported_points"] == before:  # the export's thread is on its way
             assert time.monotonic() < ends
             time.sleep(0.005)
@@ -314,7 +314,7 @@ def test_the_monitor_stays_below_its_limit_and_says_so(
     with PerformanceMonitor(service_name="api", clock=clock, sink=sink) as monitor:
         for n in range(100):
             operations.run(f"op{n}", 5, times=n + 1)
-        monitor.flush(5)
+        monitor.flush(60)
         health = monitor.health()
         assert health["monthly_cost_usd"] is not None
         assert 18.9 < health["monthly_cost_usd"] <= 20

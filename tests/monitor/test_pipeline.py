@@ -72,7 +72,7 @@ def test_operations_from_before_the_monitor_and_after_it_are_one_series(
     with recorder.operation("long"):
         pipeline, sink = make()
         run(recorder, "pay", 2)
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     assert (executions(sink, "pay"), executions(sink, "long")) == (9, 1)
     assert {one.name: one.count for one in recorder.snapshots()} == {"pay": 9, "long": 1}
 
@@ -84,7 +84,7 @@ def test_a_recorder_that_registers_later_counts_in_the_file(make: Make) -> None:
     register(later)
     run(later, "pay", 3)
     assert isinstance(pipeline.cells.made, MappedFile)
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     assert executions(sink, "pay") == 5
 
 
@@ -97,7 +97,7 @@ def test_a_recorder_that_is_gone_leaves_its_totals_and_is_not_kept_alive(make: M
     gc.collect()
     assert recorders() == []
     pipeline._pulse()
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     assert executions(sink, "pay") == 3
 
 
@@ -114,7 +114,7 @@ def test_ten_thousand_threads_leave_a_file_as_small_as_a_hundred(make: Make, rec
         assert isinstance(pipeline.cells.made, MappedFile)
         sizes.append(pipeline.cells.made._newest.used)  # type: ignore[union-attr]
     assert sizes[-1] <= 2 * sizes[0]
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     assert executions(sink, "pay") == 1000
 
 
@@ -128,7 +128,7 @@ def test_a_pipeline_that_is_dropped_unclosed_leaves_its_values_and_has_no_more_o
     gc.collect()
     pipeline, sink = make()
     run(recorder, "pay", 2)
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     assert executions(sink, "pay") == 5
 
 
@@ -155,8 +155,8 @@ def test_two_destinations_of_one_process_both_get_the_operations(make: Make, rec
     first, to_first = make("one")
     second, to_second = make("two")
     run(recorder, "pay", 3)
-    assert first.flush(5)
-    assert second.flush(5)
+    assert first.flush(60)
+    assert second.flush(60)
     assert executions(to_first, "pay") == executions(to_second, "pay") == 3
 
 
@@ -164,9 +164,9 @@ def test_a_process_that_does_not_send_opens_no_sink_and_its_values_arrive(make: 
     first, sink = make()
     second, unused = make()
     first.buffer.record("orders", 1, kind="counter")
-    assert first.flush(5)
+    assert first.flush(60)
     second.buffer.record("orders", 2, kind="counter")
-    assert second.flush(5)
+    assert second.flush(60)
     assert sink.value("orders") == 3
     assert (unused.writes, second.sink_name) == (0, "")
     assert (first.is_writer, second.is_writer) == (True, False)
@@ -176,10 +176,10 @@ def test_the_next_process_continues_when_the_writer_closes(make: Make) -> None:
     first, _ = make()
     second, sink = make()
     first.buffer.record("orders", 1, kind="counter")
-    assert first.flush(5)
+    assert first.flush(60)
     second.buffer.record("orders", 2, kind="counter")
     assert first.close(5)
-    assert second.flush(5)
+    assert second.flush(60)
     assert sink.value("orders") == 3
 
 
@@ -196,7 +196,7 @@ def test_the_gauges_of_the_process_are_sums_over_all_that_record(make: Make) -> 
         print("ready", flush=True)
         sys.stdin.read()
     """
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     alone = sink.value("process/memory_bytes")
     other = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(code)],
@@ -205,7 +205,7 @@ def test_the_gauges_of_the_process_are_sums_over_all_that_record(make: Make) -> 
     with other:
         assert other.stdout is not None
         assert other.stdout.readline() == "ready\n"
-        assert pipeline.flush(5)
+        assert pipeline.flush(60)
         assert sink.value("process/memory_bytes") > alone + 10e6  # type: ignore[operator]
         other.kill()
 
@@ -213,7 +213,7 @@ def test_the_gauges_of_the_process_are_sums_over_all_that_record(make: Make) -> 
 def test_what_an_earlier_run_did_is_not_seen_as_of_now(make: Make, recorder: Recorder) -> None:
     first, sink = make()
     run(recorder, "pay", 5)
-    assert first.flush(5)
+    assert first.flush(60)
     assert first.close(5)
     second, sink = make()
     run(recorder, "pay", 2)
@@ -223,7 +223,7 @@ def test_what_an_earlier_run_did_is_not_seen_as_of_now(make: Make, recorder: Rec
         if one.metric.name == "operation/count"
     }
     assert seen == {"ok": 2, "error": 0}
-    assert second.flush(5)
+    assert second.flush(60)
     assert executions(sink, "pay") == 7
 
 
@@ -235,7 +235,7 @@ def test_without_a_folder_everything_is_on_the_heap_and_health_says_so(
     config.reset()
     with PerformanceMonitor(service_name="api") as monitor:
         monitor.record_performance_metric("wait_ms", 1.0)
-        assert monitor.flush(5)
+        assert monitor.flush(60)
         health = monitor.health()
     assert health["buffer"] == "heap"
     assert health["buffer_problems"] == {"no folder": 1}
@@ -251,7 +251,7 @@ def test_what_had_no_room_in_the_file_is_sent_by_its_process_for_itself(make: Ma
         pipeline.buffer.record("wait_ms", 1.0, {"n": f"a{number}x"})
     pipeline._pulse()
     assert pipeline._own is not None
-    assert pipeline.flush(5)
+    assert pipeline.flush(60)
     counts = [one.points[0].value.count for (name, _), one in sink.series.items() if name == "wait_ms"]  # type: ignore[union-attr]
     assert sum(counts) == 3000
     assert pipeline.complaints.counts["buffer full"] > 0
@@ -262,14 +262,14 @@ def test_the_heap_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     config.reset()
     with PerformanceMonitor(service_name="api") as monitor:
         monitor.record_performance_metric("wait_ms", 1.0)
-        assert monitor.flush(5)
+        assert monitor.flush(60)
     assert not (tmp_path / ".buffer").exists()
 
 
 def test_health_shows_who_writes_and_which_files_there_are() -> None:
     with PerformanceMonitor(service_name="api") as monitor:
         monitor.record_performance_metric("wait_ms", 1.0)
-        assert monitor.flush(5)
+        assert monitor.flush(60)
         health = monitor.health()
     assert health["buffer"] == "mapped"
     assert (health["is_writer"], health["writer_pid"]) == (True, os.getpid())
@@ -288,7 +288,7 @@ def test_a_hundred_thousand_label_sets_are_capped_counted_and_named(
             letters = "".join(chr(97 + (number // 26**place) % 26) for place in range(4))
             monitor.record_performance_metric("wait_ms", 1.0, {"n": letters})
         health = monitor.health()
-        assert monitor.flush(10)
+        assert monitor.flush(60)
         sink = monitor._open().exporter.sink()
         assert isinstance(sink, MemorySink)
         counts = [one.points[0].value.count for (name, _), one in sink.series.items() if name == "wait_ms"]  # type: ignore[union-attr]
@@ -312,9 +312,9 @@ pid = os.fork()
 if not pid:
     handle.add(2)
     ok = monitor._open().cells.made.path != path and monitor.health()["recorded"] == 1
-    sys.exit(0 if ok and monitor.flush(10) else 7)
+    sys.exit(0 if ok and monitor.flush(60) else 7)
 assert os.waitpid(pid, 0)[1] == 0
-assert monitor.flush(10)
+assert monitor.flush(60)
 sink = monitor._open().exporter.sink()
 print(sink.value("orders"), sum(one.points[0].value.count for one in sink.series.values()
       if one.metric.name == "wait_ms"))
@@ -323,7 +323,11 @@ print(sink.value("orders"), sum(one.points[0].value.count for one in sink.series
 
 def test_a_fork_with_a_full_buffer_counts_nothing_twice() -> None:
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", FORKS], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-W", "ignore", "-c", FORKS],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.stdout.split() == ["20002.0", "20000"], done.stderr
 
@@ -344,7 +348,7 @@ for round in range(50):
         monitor.record_performance_metric("wait_ms", 1.0 * round, {"n": name})
         with recorder.operation(f"op{chr(97 + number % 26)}"):
             pass
-assert monitor.flush(10)
+assert monitor.flush(60)
 print(monitor.health()["is_writer"], (process.memory_info().rss - before) / 1e6)
 """
 
@@ -352,9 +356,9 @@ print(monitor.health()["is_writer"], (process.memory_info().rss - before) / 1e6)
 def test_a_process_that_does_not_send_stays_small() -> None:
     with PerformanceMonitor(service_name="web") as first:
         first.record_performance_metric("wait_ms", 1.0)
-        assert first.flush(5)
+        assert first.flush(60)
         done = subprocess.run(
-            [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-c", MEMORY], capture_output=True, text=True, timeout=120, check=False
         )
     writes, added_mb = done.stdout.split()
     assert writes == "False", done.stderr

@@ -51,12 +51,20 @@ def watch(exporter: Ending) -> None:
 def flush_all(timeout_s: float = EXIT_TIMEOUT_S) -> bool:
     """Flush every running exporter, all of them within the time; True when nothing is left to send."""
     ends = time.monotonic() + timeout_s
-    running = [one for one in list(_watched) if one.is_running and not one.is_closed]
-    flushes = [(one, one.begin_flush(timeout_s, final=True)) for one in running]
     complete = True
-    for one, flush in flushes:
-        complete &= one.wait(flush, max(ends - time.monotonic(), 0.01))
+    flushed: set[Ending] = set()
+    # While one is flushed it may start another.
+    while running := [one for one in _running() if one not in flushed]:
+        flushed.update(running)
+        left_s = max(ends - time.monotonic(), 0.01)
+        flushes = [(one, one.begin_flush(left_s, final=True)) for one in running]
+        for one, flush in flushes:
+            complete &= one.wait(flush, max(ends - time.monotonic(), 0.01))
     return complete
+
+
+def _running() -> list[Ending]:
+    return [one for one in list(_watched) if one.is_running and not one.is_closed]
 
 
 def flush_at_sigterm(timeout_s: float = EXIT_TIMEOUT_S) -> None:

@@ -96,7 +96,7 @@ class Exporter:
         interval_s: between two exports.
         after_fork: called in the child of a fork before its exporter goes on.
         turn: who of several processes sends; without it, this one.
-        pulse: called in the thread every ``pulse_s``; True asks for an export now.
+        pulse: called in the thread every ``pulse_s`` and before a flush; True asks for an export now.
     """
 
     def __init__(
@@ -227,13 +227,14 @@ class Exporter:
             self._wake.clear()
             with self._lock:
                 flushes, self._flushes = self._flushes, []
+            now = clock.monotonic()
+            wanted = False
+            if self._pulse is not None and (now >= pulse_at or flushes):
+                pulse_at = now + self._pulse_s
+                wanted = self._call_pulse(self._pulse)
             for flush in flushes:
                 self._serve(flush)
             now = clock.monotonic()
-            wanted = False
-            if self._pulse is not None and now >= pulse_at:
-                pulse_at = now + self._pulse_s
-                wanted = self._call_pulse(self._pulse)
             result = None
             if (now >= export_at or wanted) and not flushes and self._may_export():
                 result = self._export(SEND_TIMEOUT_S, final=False)

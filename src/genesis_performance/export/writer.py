@@ -267,7 +267,7 @@ class Writer:
 
     def _file(self) -> MappedFile | None:
         made = self._cells.made
-        return made if isinstance(made, MappedFile) and made.is_open else None
+        return made if isinstance(made, MappedFile) and made.is_open and made.size else None
 
     def _look(self) -> bool:
         self.shared.look()

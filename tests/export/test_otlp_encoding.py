@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from genesis_performance.emulator.services.otlp_messages import message
 from genesis_performance.export.catalog import OPERATION_COUNT, OPERATION_DURATION
-from genesis_performance.export.otlp_encoding import Encoder, value_range, varint
+from genesis_performance.export.otlp_encoding import Encoder
 from genesis_performance.export.otlp_http import fields
-from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
+from genesis_performance.export.wire import varint
+from genesis_performance.model.series import Distribution, Kept, Metric, MetricKind, Point, Series
 
 BOUNDS = tuple(float(number) for number in range(1, 194))
 VALUES = Metric(name="values", kind=MetricKind.CUMULATIVE, value_type="DISTRIBUTION", unit="ms")
@@ -27,7 +28,7 @@ unix_ns = st.integers(1, 2**62)
 
 def encoded(encoder: Encoder, *series: Series) -> Any:
     """The only ResourceMetrics of the request, decoded."""
-    content = encoder.request([(encoder.encoding(one), one.points[-1]) for one in series])
+    content = encoder.request([(one, encoder.encoding(one), one.points[-1]) for one in series])
     (found,) = message("ExportMetricsServiceRequest").FromString(content).resource_metrics
     return found
 
@@ -104,16 +105,53 @@ def test_every_value_of_a_histogram_stays_in_its_bucket_while_the_range_grows(
             assert point.bucket_counts[place] == ours
 
 
-@given(st.dictionaries(st.integers(0, len(BOUNDS)), st.integers(1, 9), max_size=4))
-def test_only_empty_buckets_lie_outside_the_range(counts: dict[int, int]) -> None:
-    low, high = value_range(distribution(counts))
-    assert 0 <= low < high <= len(BOUNDS)
-    assert not [index for index in counts if (low and index <= low) or (high < len(BOUNDS) and index >= high)]
+@given(
+    blocks=st.lists(
+        st.tuples(st.integers(0, 11), st.integers(1, 3), st.integers(1, 2**40), st.integers(1, 9)), min_size=1
+    )
+)
+def test_a_distribution_that_keeps_some_buckets_is_sent_as_one_that_keeps_all(
+    blocks: list[tuple[int, int, int, int]],
+) -> None:
+    sparse, dense = Encoder("p", {}), Encoder("p", {})
+    for number, length, count, start_ns in blocks:
+        filled = (count, *(0,) * 14, count) * length
+        first = min(number, 12 - length) * 16
+        one = Distribution(BOUNDS, filled, 7.0, 3.0, first)
+        other = Distribution(BOUNDS, one.counts, 7.0, 3.0)
+        found, wanted = (
+            encoded(encoder, series(value, start_ns=start_ns)).SerializeToString()
+            for encoder, value in ((sparse, one), (dense, other))
+        )
+        assert found == wanted
+
+
+def test_the_buckets_that_are_kept_are_sent_with_both_their_bounds() -> None:
+    value = Distribution(BOUNDS, (1, *(0,) * 14, 1), 7.0, 3.0, 32)
+    point = histogram(encoded(Encoder("p", {}), series(value)))
+    assert list(point.explicit_bounds) == list(BOUNDS[31:48])
+    assert list(point.bucket_counts) == [0, *value.filled, 0]
+
+
+def test_what_is_kept_with_a_series_is_used_by_its_encoder_only() -> None:
+    kept = Kept()
+    own = [
+        Series(LEVEL, (("n", name),), (Point(9, 1.0),), kept if name == "kept" else None)
+        for name in ("kept", "other")
+    ]
+    first, second = Encoder("p", {}), Encoder("q", {})
+    for encoder in (first, second, first):
+        (scoped,) = encoded(encoder, *own).scope_metrics
+        assert scoped.metrics[0].name == ("p.level" if encoder is first else "q.level")
+        assert [attributes(one.attributes)["n"] for one in scoped.metrics[0].gauge.data_points] == [
+            "kept",
+            "other",
+        ]
 
 
 def test_a_histogram_of_three_octaves_is_sent_with_few_bounds() -> None:
     point = histogram(encoded(Encoder("p", {}), series(distribution({40: 1, 60: 2}))))
-    assert len(point.explicit_bounds) == 32
+    assert len(point.explicit_bounds) == 33
 
 
 def test_other_bounds_are_sent_from_then_on() -> None:

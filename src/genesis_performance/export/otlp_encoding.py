@@ -1,12 +1,12 @@
 """Series as an OTLP ``ExportMetricsServiceRequest``, written as protobuf without protobuf.
 
-What does not change of a series (its attributes, its bucket bounds) is encoded once and kept. A point then
-has a fixed size, so that encoding it is one ``struct.pack``.
+What does not change of a series (its attributes, its start, its bucket bounds) is encoded once and kept. A
+point then has a fixed size, so that its value is one ``struct.pack``.
 
-A histogram is sent with the bounds around the buckets that ever had a value, whole groups of them, and the
-range only grows: 194 buckets would make each point 3 KB of zeros. Nothing is lost, because the buckets left
-out are empty. OTLP's bounds belong to the bucket below and ours to the one above, so that a value exactly on
-a bound is one bucket further up.
+A histogram is sent with the bounds around the buckets that its distribution keeps, and the range only grows:
+194 buckets would make each point 3 KB of zeros. Nothing is lost, because the buckets left out are empty. A
+bound belongs to the bucket below in OTLP and to the one above in ours, so that a value exactly on a bound is
+one bucket further up.
 
 Source: opentelemetry/proto/metrics/v1/metrics.proto, version 1.11.0
 """
@@ -20,9 +20,10 @@ from functools import cache
 from ..model.series import Distribution, Point, Series
 from .labels import Labels
 from .otlp_names import GAUGE, HISTOGRAM, SUM, UP_DOWN, Name, described
+from .wire import message, sized, text
 
 GROUP = 16
-"""Bounds are sent in groups of so many, so that the range of a histogram seldom changes."""
+"""Of a distribution with all its buckets whole groups are sent, so that the range seldom changes."""
 
 MAX_KEPT = 50_000
 """Series whose encoding is kept; a process has ``monitoring.max_series`` of them at most."""
@@ -36,12 +37,12 @@ _KINDS = {GAUGE: 0x2A, SUM: 0x3A, UP_DOWN: 0x3A, HISTOGRAM: 0x4A}
 _CUMULATIVE = b"\x10\x02"
 _ENDS = {GAUGE: b"", SUM: _CUMULATIVE + b"\x18\x01", UP_DOWN: _CUMULATIVE, HISTOGRAM: _CUMULATIVE}
 
-_pack_double = struct.Struct("<BQBQBd").pack
-_pack_int = struct.Struct("<BQBQBq").pack
-_pack_gauge_double = struct.Struct("<BQBd").pack
-_pack_gauge_int = struct.Struct("<BQBq").pack
+_pack_time = struct.Struct("<BQ").pack
+_pack_double = struct.Struct("<Bd").pack
+_pack_int = struct.Struct("<Bq").pack
+_FIXED = 9  # bytes of a tag and one of these numbers
 
-Item = tuple["Encoding", Point]
+Item = tuple[Series, "Encoding", Point]
 
 
 class Encoding:
@@ -51,87 +52,85 @@ class Encoding:
         written_ns: end of the newest point that was sent.
     """
 
-    __slots__ = (
-        "_attributes",
-        "_bounds",
-        "_head",
-        "_high",
-        "_low",
-        "_pack",
-        "_start",
-        "_tail",
-        "metric",
-        "written_ns",
-    )
+    __slots__ = ("_attributes", "_head", "_start", "metric", "written_ns")
 
-    def __init__(self, metric: MetricHead, attributes: Labels) -> None:
+    def __init__(self, metric: MetricHead, attributes: bytes) -> None:
         self.metric = metric
         self.written_ns = 0
-        tag = _HISTOGRAM_ATTRIBUTES if metric.name.kind == HISTOGRAM else _NUMBER_ATTRIBUTES
-        self._attributes = encoded_attributes(attributes, tag)
-        self._bounds: tuple[float, ...] | None = None
-        self._low = self._high = 0
-        self._head = self._start = self._tail = b""
-        self._pack = _pack_double
+        self._attributes = attributes
+        self._start: int | None = -1  # that the head was made for
+        self._head = b""
 
-    def point(self, point: Point) -> bytes:
-        """A data point as a field of its metric."""
-        value = point.value
-        if isinstance(value, Distribution):
-            return self._histogram(point, value)
+    def pieces(self, point: Point, time: bytes) -> tuple[bytes, ...]:
+        """A data point as a field of its metric; ``time`` is the field of its end."""
+        raise NotImplementedError
+
+
+class _Number(Encoding):
+    __slots__ = ()
+
+    def pieces(self, point: Point, time: bytes) -> tuple[bytes, ...]:
+        start = point.start_unix_ns
+        if start != self._start:
+            self._start = start
+            before = self._attributes + (_pack_time(_START, start) if start is not None else b"")
+            self._head = sized(_POINTS, len(before) + 2 * _FIXED) + before
         name = self.metric.name
         if name.is_integer:
-            tag, number = _AS_INT, int(value)
-            packs = _pack_gauge_int, _pack_int
-        else:
-            tag, number = _AS_DOUBLE, value * name.scale  # type: ignore[assignment]
-            packs = _pack_gauge_double, _pack_double
-        if point.start_unix_ns is None:
-            packed = packs[0](_TIME, point.end_unix_ns, tag, number)
-        else:
-            packed = packs[1](_START, point.start_unix_ns, _TIME, point.end_unix_ns, tag, number)
-        if not self._head:
-            self._head = _sized(_POINTS, len(self._attributes) + len(packed)) + self._attributes
-        return self._head + packed
+            return self._head, time, _pack_int(_AS_INT, int(point.value))  # type: ignore[arg-type]
+        return self._head, time, _pack_double(_AS_DOUBLE, point.value * name.scale)  # type: ignore[operator]
 
-    def _histogram(self, point: Point, value: Distribution) -> bytes:
-        counts, low, high = value.counts, self._low, self._high
+
+class _Histogram(Encoding):
+    """
+    Attributes:
+        _first, _length: of the buckets that it was made for last.
+        _low, _high: first and last bucket that are sent.
+    """
+
+    __slots__ = ("_bounds", "_first", "_high", "_length", "_low", "_pack")
+
+    def __init__(self, metric: MetricHead, attributes: bytes) -> None:
+        super().__init__(metric, attributes)
+        self._bounds: tuple[float, ...] | None = None
+        self._first = self._length = self._low = self._high = 0
+        self._pack = _pack_double
+
+    def pieces(self, point: Point, time: bytes) -> tuple[bytes, ...]:
+        value = point.value
+        assert isinstance(value, Distribution)
+        first, filled, bounds = value.first, value.filled, value.bounds
+        if len(filled) > len(bounds):
+            first, filled = _around(filled)
         if (
-            (value.bounds is not self._bounds and value.bounds != self._bounds)
-            or (low and any(counts[: low + 1]))
-            or (high < len(value.bounds) and any(counts[high:]))
+            first != self._first
+            or len(filled) != self._length
+            or point.start_unix_ns != self._start
+            or bounds is not self._bounds
         ):
-            self._widen(value)
-            low, high = self._low, self._high
-        sent = counts[low : high + 1]
-        packed = self._pack(
-            _START,
-            point.start_unix_ns or 0,
-            _TIME,
-            point.end_unix_ns,
-            _COUNT,
-            sum(sent),
-            _SUM,
-            value.sum * self.metric.name.scale,
-            self._start,
-            *sent,
-        )
-        return self._head + packed + self._tail
+            self._start = point.start_unix_ns
+            self._fit(bounds, first, len(filled))
+        total = value.sum * self.metric.name.scale
+        return self._head, self._pack(*filled, _COUNT, value.count, _SUM, total), time
 
-    def _widen(self, value: Distribution) -> None:
-        """Choose the bounds again, so that every value lies within them."""
-        low, high = value_range(value)
-        if self._bounds is not None and value.bounds == self._bounds:
+    def _fit(self, bounds: tuple[float, ...], first: int, length: int) -> None:
+        """Choose what is sent again, so that these buckets are within it, with both their bounds."""
+        low, high = max(first - 1, 0), min(first + length, len(bounds))
+        if bounds == self._bounds:
             low, high = min(low, self._low), max(high, self._high)
-        self._bounds, self._low, self._high = value.bounds, low, high
-        scale = self.metric.name.scale
-        number = high + 1 - low
-        self._start = _sized(_COUNTS, 8 * number)
-        self._tail = _bounds_field(value.bounds, low, high, scale)
-        packer = _histogram_packer(len(self._start), number)
+        self._bounds, self._low, self._high = bounds, low, high
+        self._first, self._length = first, length
+        packer = _histogram_packer(first - low, length, high + 1 - first - length)
         self._pack = packer.pack
-        size = len(self._attributes) + packer.size + len(self._tail)
-        self._head = _sized(_POINTS, size) + self._attributes
+        before = b"".join(
+            (
+                self._attributes,
+                _pack_time(_START, self._start or 0),
+                _bounds_field(bounds, low, high, self.metric.name.scale),
+                sized(_COUNTS, 8 * (high + 1 - low)),
+            )
+        )
+        self._head = sized(_POINTS, len(before) + packer.size + _FIXED) + before
 
 
 class MetricHead:
@@ -141,7 +140,7 @@ class MetricHead:
 
     def __init__(self, name: Name) -> None:
         self.name = name
-        self.fields = _text(0x0A, name.name) + _text(0x12, name.description) + _text(0x1A, name.unit)
+        self.fields = text(0x0A, name.name) + text(0x12, name.description) + text(0x1A, name.unit)
 
 
 class Encoder:
@@ -155,94 +154,83 @@ class Encoder:
     def __init__(self, prefix: str, resource: Mapping[str, str]) -> None:
         self._prefix = prefix
         attributes = encoded_attributes(resource.items(), 0x0A)
-        self._resource = _sized(0x0A, len(attributes)) + attributes
-        self._kept: dict[tuple[str, Labels], Encoding] = {}
+        self._resource = sized(0x0A, len(attributes)) + attributes
+        self._known: dict[tuple[str, Labels], Encoding] = {}
         self._metrics: dict[Name, MetricHead] = {}
 
     def encoding(self, series: Series) -> Encoding:
         """What is kept of a series, made when it is new."""
+        kept = series.kept
+        if kept is not None and kept.by is self:
+            return kept.made
         key = (series.metric.name, series.labels)
-        found = self._kept.get(key)
+        found = self._known.get(key)
         if found is None:
-            if len(self._kept) >= MAX_KEPT:
-                self._kept.clear()
-            name, attributes = described(self._prefix, series.metric, series.labels)
-            metric = self._metrics.get(name)
-            if metric is None:
-                metric = self._metrics[name] = MetricHead(name)
-            found = self._kept[key] = Encoding(metric, attributes)
+            if len(self._known) >= MAX_KEPT:
+                self._known.clear()
+            found = self._known[key] = self._new(series)
+        if kept is not None:
+            kept.by, kept.made = self, found
         return found
 
     def request(self, items: Iterable[Item]) -> bytes:
         """The request that writes these points."""
         points: dict[MetricHead, list[bytes]] = {}
-        for encoding, point in items:
-            found = points.get(encoding.metric)
-            if found is None:
-                found = points[encoding.metric] = []
-            found.append(encoding.point(point))
+        end_ns, time = -1, b""
+        for _, encoding, point in items:
+            if point.end_unix_ns != end_ns:
+                end_ns = point.end_unix_ns
+                time = _pack_time(_TIME, end_ns)
+            own = points.get(encoding.metric)
+            if own is None:
+                own = points[encoding.metric] = []
+            own += encoding.pieces(point, time)
         metrics = []
         for metric, own in points.items():
             own.append(_ENDS[metric.name.kind])
             data = b"".join(own)
-            kind = _sized(_KINDS[metric.name.kind], len(data))
-            metrics += [_sized(0x12, len(metric.fields) + len(kind) + len(data)), metric.fields, kind, data]
-        scope = _sized(0x12, sum(map(len, metrics)))  # the scope itself is left out: it would be two labels
+            kind = sized(_KINDS[metric.name.kind], len(data))
+            metrics += [sized(0x12, len(metric.fields) + len(kind) + len(data)), metric.fields, kind, data]
+        scope = sized(0x12, sum(map(len, metrics)))  # the scope itself is left out: it would be two labels
         size = len(self._resource) + len(scope) + sum(map(len, metrics))
-        return b"".join((_sized(0x0A, size), self._resource, scope, *metrics))
+        return b"".join((sized(0x0A, size), self._resource, scope, *metrics))
+
+    def _new(self, series: Series) -> Encoding:
+        name, attributes = described(self._prefix, series.metric, series.labels)
+        metric = self._metrics.get(name)
+        if metric is None:
+            metric = self._metrics[name] = MetricHead(name)
+        if name.kind == HISTOGRAM:
+            return _Histogram(metric, encoded_attributes(attributes, _HISTOGRAM_ATTRIBUTES))
+        return _Number(metric, encoded_attributes(attributes, _NUMBER_ATTRIBUTES))
 
 
-def value_range(value: Distribution) -> tuple[int, int]:
-    """First and last bound, the latter exclusive, around every value; whole groups where there are more."""
-    filled = [index for index, count in enumerate(value.counts) if count]
-    first, last = (filled[0], filled[-1]) if filled else (0, 0)
-    low = max(first - 1, 0) // GROUP * GROUP
-    high = -(-(last + 1) // GROUP) * GROUP
-    return min(low, max(len(value.bounds) - 1, 0)), min(high, len(value.bounds))
+def _around(counts: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """The first of the groups of buckets with all that are not empty, and their counts."""
+    found = [index for index, count in enumerate(counts) if count]
+    if not found:
+        return 0, ()
+    first = found[0] // GROUP * GROUP
+    return first, counts[first : (found[-1] // GROUP + 1) * GROUP]
 
 
 def encoded_attributes(attributes: Iterable[tuple[str, str]], tag: int) -> bytes:
     """``KeyValue`` messages as repeated fields."""
     made = []
-    for key, text in attributes:
+    for key, value in attributes:
         # KeyValue{key = 1, value = 2}, AnyValue{string_value = 1}; an empty text is a value too.
-        raw = text.encode("utf-8", "replace")
-        value = _sized(0x0A, len(raw)) + raw
-        pair = _text(0x0A, key) + _sized(0x12, len(value)) + value
-        made.append(_sized(tag, len(pair)) + pair)
+        raw = message(0x0A, value.encode("utf-8", "replace"))
+        made.append(message(tag, text(0x0A, key) + message(0x12, raw)))
     return b"".join(made)
 
 
-def varint(number: int) -> bytes:
-    """Base 128, the low bits first."""
-    if number < 0x80:
-        return _SMALL[number]
-    made = bytearray()
-    while number > 0x7F:
-        made.append(number & 0x7F | 0x80)
-        number >>= 7
-    made.append(number)
-    return bytes(made)
-
-
-_SMALL = [bytes((number,)) for number in range(0x80)]
-
-
-def _sized(tag: int, size: int) -> bytes:
-    return _SMALL[tag] + varint(size)
-
-
-def _text(tag: int, text: str) -> bytes:
-    raw = text.encode("utf-8", "replace")
-    return _sized(tag, len(raw)) + raw if raw else b""
-
-
 @cache
-def _histogram_packer(prefix: int, number: int) -> struct.Struct:
-    return struct.Struct(f"<BQBQBQBd{prefix}s{number}Q")
+def _histogram_packer(before: int, number: int, after: int) -> struct.Struct:
+    """Packs counts between empty ones, and behind them the fields of count and sum."""
+    return struct.Struct(f"<{8 * before}x{number}Q{8 * after}xBQBd")
 
 
 @cache
 def _bounds_field(bounds: tuple[float, ...], low: int, high: int, scale: float) -> bytes:
     sent = [round(bound * scale, 12) if scale != 1.0 else bound for bound in bounds[low:high]]
-    return _sized(_BOUNDS, 8 * len(sent)) + struct.pack(f"<{len(sent)}d", *sent) if sent else b""
+    return message(_BOUNDS, struct.pack(f"<{len(sent)}d", *sent)) if sent else b""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 
 from ...errors import GenesisPerformanceError
 from ...model.series import Point, Series
-from ..otlp_encoding import Encoder, Encoding
+from ..otlp_encoding import Encoder, Item
 from ..otlp_http import RETRYABLE, TOO_LARGE, Answer, Connection
 from ..otlp_target import SPACING_S, Target
 from ..refusal import is_too_soon
@@ -27,7 +27,6 @@ SECOND_NS = 1_000_000_000
 MOST_WAIT_S = 600.0
 """A longer Retry-After is a mistake of somebody's."""
 
-_Item = tuple[Series, Encoding, Point]
 
 
 class _Outcome:
@@ -70,9 +69,11 @@ class OtlpSink:
         if now < self._asked_to_wait_until:
             return WriteResult(held=tuple(series), held_s=self._asked_to_wait_until - now)
         outcome = _Outcome()
-        items = self._due(series, outcome, final=final)
-        for start in range(0, len(items), self.target.max_points):
-            self._send(items[start : start + self.target.max_points], outcome, now + timeout_s)
+        size = self.target.max_points
+        for start in range(0, len(series), size):
+            items = self._due(series[start : start + size], outcome, final=final)
+            if items:
+                self._send(items, outcome, now + timeout_s)
         return WriteResult(
             sent=outcome.sent,
             rejected=tuple(outcome.rejected),
@@ -86,8 +87,8 @@ class OtlpSink:
         """Close the connection; a later write opens it again."""
         self._connection.close()
 
-    def _due(self, series: Sequence[Series], outcome: _Outcome, *, final: bool) -> list[_Item]:
-        items: list[_Item] = []
+    def _due(self, series: Sequence[Series], outcome: _Outcome, *, final: bool) -> list[Item]:
+        items: list[Item] = []
         spacing_ns = self._spacing_ns
         encoding_of = self._encoder.encoding
         for one in series:
@@ -105,7 +106,7 @@ class OtlpSink:
             items.append((one, encoding, point))
         return items
 
-    def _send(self, batch: list[_Item], outcome: _Outcome, ends: float) -> None:
+    def _send(self, batch: list[Item], outcome: _Outcome, ends: float) -> None:
         size = self._max_points  # it may shrink while the parts are sent
         if len(batch) > size:
             for start in range(0, len(batch), size):
@@ -115,7 +116,7 @@ class OtlpSink:
         if outcome.is_over or left_s <= 0:
             self._not_now(batch, outcome)
             return
-        body = self._encoder.request([(encoding, point) for _, encoding, point in batch])
+        body = self._encoder.request(batch)
         try:
             answer = self._connection.post(body, timeout_s=min(left_s, self.target.timeout_s))
         except GenesisPerformanceError as error:  # no package, no credentials: nothing can be sent
@@ -125,7 +126,7 @@ class OtlpSink:
             return
         self._judge(batch, answer, outcome, ends)
 
-    def _judge(self, batch: list[_Item], answer: Answer, outcome: _Outcome, ends: float) -> None:
+    def _judge(self, batch: list[Item], answer: Answer, outcome: _Outcome, ends: float) -> None:
         if 200 <= answer.status < 300:
             self._taken(batch, answer, outcome)
             return
@@ -145,7 +146,7 @@ class OtlpSink:
             return
         outcome.rejected.append(Rejection(reason=answer.message, count=len(batch)))
 
-    def _taken(self, batch: list[_Item], answer: Answer, outcome: _Outcome) -> None:
+    def _taken(self, batch: list[Item], answer: Answer, outcome: _Outcome) -> None:
         rejected = min(max(answer.rejected, 0), len(batch))
         outcome.sent += len(batch) - rejected
         if rejected and is_too_soon(answer.message):
@@ -161,11 +162,11 @@ class OtlpSink:
             log.warning("%s took the metrics and says: %s", self.target.url, answer.message)
         self._note(batch)
 
-    def _note(self, batch: list[_Item]) -> None:
+    def _note(self, batch: list[Item]) -> None:
         for _, encoding, point in batch:
             encoding.written_ns = point.end_unix_ns
 
-    def _not_now(self, batch: list[_Item], outcome: _Outcome) -> None:
+    def _not_now(self, batch: list[Item], outcome: _Outcome) -> None:
         waiting = outcome.held if self._monotonic() < self._asked_to_wait_until else outcome.retry
         waiting.extend(series for series, _, _ in batch)
 

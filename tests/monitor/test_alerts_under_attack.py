@@ -17,7 +17,11 @@ from genesis_performance.gcp import call, close_all, each
 from genesis_performance.model.alert import ApplyMode
 from genesis_performance.monitor import PerformanceMonitor, alerts
 from genesis_performance.monitor.cloud_policies import CloudPolicies
-from genesis_performance.monitor.dashboards import performance_dashboard
+from genesis_performance.monitor.dashboards import (
+    CloudDashboards,
+    PerformanceDashboard,
+    performance_dashboard,
+)
 from genesis_performance.monitor.policy import policy
 
 from .conftest import FakeClock, Operations
@@ -165,6 +169,31 @@ def test_of_several_policies_of_one_alert_the_oldest_is_kept_whatever_its_name(
     assert found.name == first.resource_name
 
 
+@pytest.mark.parametrize("attempt", range(8))
+def test_dashboards_made_at_the_same_moment_leave_one(attempt: int, cloud: "RunningEmulator") -> None:
+    wanted = performance_dashboard("api", "production", prefix="genesis.performance")
+    both = threading.Barrier(2)
+
+    class Racing(CloudDashboards):
+        """Looks before the other one has created, and again one after the other."""
+
+        looks = 0
+
+        def find(self, one: PerformanceDashboard) -> Any | None:
+            found = super().find(one)
+            self.looks += 1
+            if self.looks == 1:
+                both.wait(60)
+            return found
+
+    threads = [threading.Thread(target=Racing("p").apply, args=(wanted,)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(list(each("dashboards", "list_dashboards", {"parent": "projects/p"}))) == 1
+
+
 def test_a_policy_whose_answer_was_lost_is_found_by_the_next_call(
     monitor: PerformanceMonitor, cloud: "RunningEmulator"
 ) -> None:
@@ -288,3 +317,55 @@ def test_a_response_time_that_was_recorded_as_something_else_is_no_condition(
     monitor.create_response_time_alert("api", 500)
     (one,) = policies()
     assert len(one.conditions) == 1
+
+
+# What changes with the sink
+
+
+def use(sink: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__SINK", sink)
+    config.reset()
+
+
+def filters() -> set[str]:
+    conditions = [condition for one in policies() for condition in one.conditions]
+    return {condition.condition_threshold.filter.split('"')[1].partition("/")[0] for condition in conditions}
+
+
+def test_another_sink_changes_the_policy_in_place(
+    cloud: "RunningEmulator", clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = set()
+    for sink, domain in (
+        ("cloud_monitoring", "custom.googleapis.com"),
+        ("otlp", "prometheus.googleapis.com"),
+        ("cloud_monitoring", "custom.googleapis.com"),
+    ):
+        use(sink, monkeypatch)
+        with PerformanceMonitor("p", service_name="api", clock=clock) as monitor:
+            names.add(monitor.create_response_time_alert("api", 500).resource_name)
+        assert filters() == {domain}
+    assert len(names) == 1
+
+
+def test_a_recorded_response_time_is_a_third_condition_over_otlp(
+    cloud: "RunningEmulator", clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use("otlp", monkeypatch)
+    with PerformanceMonitor("p", service_name="api", clock=clock) as monitor:
+        monitor.record_performance_metric("response_time", 150.0, labels={"service": "api"})
+        monitor.create_response_time_alert("api", 500)
+    (one,) = policies()
+    types = [condition.condition_threshold.filter.split('"')[1] for condition in one.conditions]
+    assert types[2] == "prometheus.googleapis.com/genesis.performance.response_time/histogram"
+    assert [condition.condition_threshold.threshold_value for condition in one.conditions] == [500, 0.5, 500]
+
+
+@pytest.mark.parametrize("sink", ["memory", "none"])
+def test_a_policy_that_will_see_nothing_of_this_process_says_so(
+    sink: str, cloud: "RunningEmulator", monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    use(sink, monkeypatch)
+    with PerformanceMonitor("p", service_name="api") as monitor:
+        assert monitor.create_response_time_alert("api", 500).resource_name
+    assert f"monitoring.sink is '{sink}': nothing of this process reaches Cloud Monitoring" in caplog.text

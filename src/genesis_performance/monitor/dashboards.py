@@ -127,18 +127,22 @@ class CloudDashboards:
         request = {"parent": f"projects/{self.project}", "dashboard": _message(wanted)}
         created = str(call("dashboards", "create_dashboard", request).name)
         log.info("dashboard %s (%s) created", wanted.display_name, created)
-        # Of two processes that create it at the same moment, the later one takes its own back.
+        # Of two processes that create it at the same moment, whoever looks last leaves one of them.
         kept = self.find(wanted)
-        if kept is None or kept.name == created:
+        if kept is None:
             return created
-        self.delete(created)
+        for one in self._named(wanted):
+            if one.name != kept.name:
+                self.delete(str(one.name))
         return str(kept.name)
 
     def find(self, wanted: PerformanceDashboard) -> Any | None:
         """Ours of this service and environment; the first by name, should there be several."""
+        return min(self._named(wanted), key=lambda one: str(one.name), default=None)
+
+    def _named(self, wanted: PerformanceDashboard) -> list[Any]:
         label = wanted.body["labels"][DASHBOARD_LABEL]
-        named = [one for one in self.ours() if dict(one.labels).get(DASHBOARD_LABEL) == label]
-        return min(named, key=lambda one: str(one.name), default=None)
+        return [one for one in self.ours() if dict(one.labels).get(DASHBOARD_LABEL) == label]
 
     def ours(self) -> list[Any]:
         """Every dashboard that carries our ownership label."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -49,9 +51,7 @@ class Process:
             cells=self.cells,
         )
         self.clock = clock
-        self.writer = Writer(
-            self.shared, self.cells, complaints=self.complaints, max_series=max_series
-        )
+        self.writer = Writer(self.shared, self.cells, complaints=self.complaints, max_series=max_series)
 
     def count(self, number: float, name: str = "orders", **labels: str) -> None:
         self.buffer.record(name, number, labels, kind=COUNTER)
@@ -188,6 +188,32 @@ def test_of_two_processes_one_takes_up_what_a_dead_one_left(make: Make) -> None:
     assert not second.writer.take()
     first.end()
     assert second.export() == {"orders": 7}
+
+
+def test_of_processes_that_race_for_what_dead_ones_left_one_has_it_and_it_counts_once(
+    make: Make, folder: Path
+) -> None:
+    expected = 0.0
+    for _ in range(20):
+        for _ in range(3):
+            dead = make()
+            dead.count(1)
+            dead.end()
+            expected += 1
+        racers = [make() for _ in range(4)]
+        together = threading.Barrier(len(racers))
+
+        def race(racer: Process, together: threading.Barrier = together) -> bool:
+            together.wait()
+            return racer.writer.take()
+
+        with ThreadPoolExecutor(len(racers)) as threads:
+            led = list(threads.map(race, racers))
+        assert sum(led) == 1
+        winner = racers[led.index(True)]
+        assert winner.export() == {"orders": expected}
+        assert cell_files(folder) == []
+        winner.end()
 
 
 def test_a_kill_at_any_line_of_folding_neither_loses_nor_doubles(folder: Path, clock: FakeClock) -> None:

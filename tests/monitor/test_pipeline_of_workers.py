@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
 
 PREFIX = "custom.googleapis.com/genesis.performance"
+WRITE = "google.monitoring.v3.MetricService/CreateTimeSeries"
 
 WORKER = """
 import sys, time
@@ -82,8 +84,6 @@ def ended(processes: list[subprocess.Popen[str]]) -> None:
 
 
 def series(name: str, service: str) -> list[Any]:
-    import time
-
     now_s = int(time.time())
     request = {
         "name": "projects/p",
@@ -129,3 +129,50 @@ def test_who_takes_over_from_a_writer_that_was_killed_while_it_sent_is_refused_n
     done = ran(cloud, code.replace("DIES", "False"))
     assert (done.stdout, done.stderr) == ("True {} 0\n", "")
     assert {one.points[0].value.distribution_value.count for one in series("wait_ms", "web")} == {2}
+
+
+@pytest.mark.parametrize("late_ms", [500, 20_000], ids=["late", "later_than_the_end"])
+def test_sigterm_in_the_middle_of_an_export_loses_nothing(cloud: RunningEmulator, late_ms: int) -> None:
+    """What the dying process could not send is left to the next one."""
+    code = """
+        import os, signal, sys, threading
+        from genesis_performance.export import flush_at_sigterm
+        from genesis_performance.monitor import PerformanceMonitor
+        flush_at_sigterm()
+        monitor = PerformanceMonitor(service_name="web")
+        for _ in range(3):
+            monitor.record_performance_metric("wait_ms", 1.0)
+        threading.Thread(target=monitor.flush, args=(60,), daemon=True).start()
+        sys.stdin.readline()  # the export is under way
+        for _ in range(4):
+            monitor.record_performance_metric("wait_ms", 1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+        """
+    cloud.fail(WRITE, "OK", delay_ms=late_ms)
+    with subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        stdin=subprocess.PIPE, text=True, env=surroundings(cloud),
+    ) as process:  # fmt: skip
+        try:
+            until(lambda: cloud.calls().get(WRITE) == 1)
+            process.communicate("go on\n", timeout=60)
+        finally:
+            process.kill()
+        assert process.returncode == -signal.SIGTERM
+    heir = """
+        from genesis_performance.monitor import PerformanceMonitor
+        monitor = PerformanceMonitor(service_name="web")
+        assert monitor.flush(60)
+        assert not monitor.health()["rejected_points"]
+        """
+    done = ran(cloud, heir)
+    assert (done.returncode, done.stderr) == (0, "")
+    (waits,) = series("wait_ms", "web")
+    assert waits.points[0].value.distribution_value.count == 7
+
+
+def until(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < ends, "it did not come"
+        time.sleep(0.01)

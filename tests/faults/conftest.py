@@ -72,6 +72,10 @@ class World:
         assert made.health()["buffer"] == "mapped"
         return made
 
+    def forget_settings(self) -> None:
+        """Read them anew: a test has changed the environment."""
+        config.reset()
+
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
         self.cloud.advance(seconds)

@@ -1,5 +1,7 @@
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -21,8 +23,10 @@ def alert() -> PerformanceAlert:
 
 
 @pytest.fixture
-def records(tmp_path: Path) -> MonitorRecords:
-    return MonitorRecords(f"sqlite:///{tmp_path}/history.db", Complaints(logging.getLogger("test")))
+def records(tmp_path: Path) -> Iterator[MonitorRecords]:
+    complaints = Complaints(logging.getLogger("test"))
+    with closing(MonitorRecords(f"sqlite:///{tmp_path}/history.db", complaints)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -61,6 +63,7 @@ class Watched:
         self.records = MonitorRecords(store, self.pipeline.complaints)
         self.told = Told()
         self.watch = Watch(self.pipeline, self.records, self.told)  # type: ignore[arg-type]
+        _made.append(self)
 
     def response_time(self, threshold_ms: float = 500) -> "Watched":
         alert = response_time_alert("api", threshold_ms, "production", quantile=0.95, **COMMON)
@@ -75,6 +78,18 @@ class Watched:
     def look(self, after_s: float = 10) -> list[PerformanceIncident]:
         self.clock.advance(after_s)
         return self.watch.look()
+
+
+_made: list[Watched] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_stays_open() -> Iterator[None]:
+    yield
+    while _made:
+        one = _made.pop()
+        one.watch.close()
+        one.records.close()
 
 
 @pytest.fixture
@@ -215,12 +230,12 @@ def test_an_acknowledged_incident_stays_open_and_closes_by_itself(
 def test_it_can_be_acknowledged_from_another_process(watched: Watched, operations: Operations) -> None:
     operations.run("pay", 900, times=10)
     (incident,) = watched.look()
-    other = MonitorRecords(STORE, watched.pipeline.complaints)
-    assert other.acknowledge(incident.id, watched.clock.unix_ns(), "")
-    operations.run("pay", 990, times=10)
-    (seen,) = watched.look()
-    assert seen.state is IncidentState.ACKNOWLEDGED
-    assert other.incidents()[0].state is IncidentState.ACKNOWLEDGED
+    with closing(MonitorRecords(STORE, watched.pipeline.complaints)) as other:
+        assert other.acknowledge(incident.id, watched.clock.unix_ns(), "")
+        operations.run("pay", 990, times=10)
+        (seen,) = watched.look()
+        assert seen.state is IncidentState.ACKNOWLEDGED
+        assert other.incidents()[0].state is IncidentState.ACKNOWLEDGED
 
 
 def test_the_monitor_acknowledges_and_refuses_what_is_not_open(
@@ -391,7 +406,7 @@ def test_a_store_that_another_process_holds_is_left_alone_after_one_wait(
     with open_store(f"sqlite:///{path}") as made:
         made.put("note", "here", {})
     subject = Watched(watched.clock, store=f"sqlite:///{path}").response_time()
-    with sqlite3.connect(path, isolation_level=None) as holder:
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
         holder.execute("BEGIN EXCLUSIVE")
         operations.run("pay", 900)
         assert len(subject.look()) == 1

@@ -65,7 +65,7 @@ def test_the_generated_pages_are_current() -> None:
 
 def test_the_check_of_the_generator_is_a_command() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, check=False, timeout=60
+        [sys.executable, "-m", "docs.generate", "--check"], cwd=ROOT, check=False, timeout=120
     )
     assert done.returncode == 0
 

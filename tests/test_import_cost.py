@@ -36,6 +36,7 @@ def added_ms(code: str) -> float:
     return statistics.median(ours for _, ours in pairs) - statistics.median(bare for bare, _ in pairs)
 
 
+@pytest.mark.slow  # it needs a processor of its own
 @pytest.mark.parametrize(
     ("code", "budget_ms"),
     [("import core.performance", 15), ("from core.performance import PerformanceProfiler", 40)],

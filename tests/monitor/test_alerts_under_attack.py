@@ -319,6 +319,20 @@ def test_a_response_time_that_was_recorded_as_something_else_is_no_condition(
     assert len(one.conditions) == 1
 
 
+@pytest.mark.parametrize("limit", [1, 30, 123, 245, 490])
+def test_exactly_the_limit_is_neither_below_nor_above_it(
+    limit: int, clock: FakeClock, operations: Operations
+) -> None:
+    with PerformanceMonitor(service_name="api", clock=clock) as local:
+        local.create_throughput_alert("api", limit, duration_s=0)
+        local.create_throughput_alert("api", max_per_minute=limit, duration_s=0)
+        operations.run("pay", 1, times=limit)
+        assert local.check_performance_thresholds() == []
+        operations.run("pay", 1)
+        (high,) = local.check_performance_thresholds()
+    assert "-high-" in high.alert_name
+
+
 # What changes with the sink
 
 

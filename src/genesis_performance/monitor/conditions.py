@@ -183,7 +183,8 @@ def _throughput(alert: PerformanceAlert, history: History) -> dict[str, float]:
     for operation, _, value in _matching(alert, alert.metric_name, history):
         if not isinstance(value, Distribution):
             total[operation if alert.by_operation else ALL] += value
-    return {operation: count / alert.alignment_s * per_unit(alert) for operation, count in total.items()}
+    # Multiplied first: 123 / 60 * 60 is less than 123.
+    return {operation: count * per_unit(alert) / alert.alignment_s for operation, count in total.items()}
 
 
 def _matching(

@@ -328,7 +328,7 @@ def test_a_child_forked_during_an_upload_can_upload_itself(cloud):
     with uploading._sent.lock:
         child = os.fork()
         if not child:
-            os._exit(0 if uploading._sent.lock.acquire(timeout=5) else 1)
+            os._exit(0 if uploading._sent.lock.acquire(timeout=60) else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 

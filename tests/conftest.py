@@ -1,6 +1,9 @@
 """No test sees the settings, recorders or working directory of another."""
 
-from collections.abc import Iterator
+import contextlib
+import random
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,23 @@ settings.register_profile(
 )
 settings.register_profile("same", settings.get_profile("random"), derandomize=True, database=None)
 settings.load_profile("same")
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Finds a port for a server of another process.
+
+    Below those that the system hands out: nobody else is given it before the server listens.
+    """
+
+    def found() -> int:
+        for port in random.Random().sample(range(20_000, 32_000), 100):
+            with socket.socket() as probe, contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+        raise AssertionError("none of 100 ports is free")
+
+    return found
 
 
 @pytest.fixture(autouse=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -84,10 +83,10 @@ def test_every_example_is_listed() -> None:
     assert not [name for name in SCRIPTS if f"(usage/{name})" not in listed]
 
 
-def test_the_fastapi_application_is_measured(genesis_emulator: RunningEmulator, tmp_path: Path) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+def test_the_fastapi_application_is_measured(
+    genesis_emulator: RunningEmulator, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     settings = environment(genesis_emulator, tmp_path)
     _put_signing_key(settings, tmp_path)

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -78,12 +77,6 @@ def until(condition: Callable[[], object], timeout_s: float) -> None:
         time.sleep(0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[SpawnedEmulator]:
     """With the secrets in it; a module of servers asks it, each counting its own calls."""
@@ -127,7 +120,9 @@ def late(emulator: SpawnedEmulator) -> Iterator[Callable[[float], None]]:
 
 
 @pytest.fixture
-def serve(emulator: SpawnedEmulator, tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def serve(
+    emulator: SpawnedEmulator, tmp_path: Path, free_port: Callable[[], int]
+) -> Iterator[Callable[..., Server]]:
     """Starts ``python -m COMMAND``, PORT in it replaced, and waits until it answers."""
     started: list[Server] = []
 

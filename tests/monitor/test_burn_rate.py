@@ -1,3 +1,5 @@
+import json
+import math
 import random
 from itertools import pairwise
 
@@ -147,7 +149,7 @@ def test_each_window_holds_what_happened_in_it_to_the_resolution_of_its_age(seed
 
 def test_three_days_of_counts_take_little_memory() -> None:
     budget = ErrorBudget("api", "production")
-    for number in range(0, 80 * 3600, 10):
+    for number in range(0, 80 * 3600, 30):
         budget.add(START_NS + number * SECOND, counts(START_NS + number * SECOND, number, number // 100))
     assert len(budget._kept) < 1700
     assert budget.ratio(72 * 3600) == pytest.approx(0.01, rel=0.05)
@@ -175,3 +177,122 @@ def test_a_clock_that_jumps_leaves_the_burn_rate_as_it_was() -> None:
     readings.shift(-7200 * SECOND)
     readings.observe(at_ns, counts(at_ns, 690, 90), [fast], 20)
     assert readings.values(fast)[""] == pytest.approx(100 * 81 / (81 + 600))  # since minute 9
+
+
+class Kept:
+    """The store as the readings of one process after the other see it."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, str], list[list[float]]] = {}
+
+    def process(self, *, shares: bool = False) -> Readings:
+        return Readings(
+            load_budget=lambda *place: json.loads(json.dumps(self.counts.get(place, []))),
+            save_budget=lambda service, environment, counts: self.counts.update(
+                {(service, environment): counts}
+            ),
+            shares=shares,
+        )
+
+
+def watched(
+    readings: Readings,
+    burns: list[PerformanceAlert],
+    minutes: range,
+    good: int,
+    failed: int,
+    begin: tuple[int, int] = (0, 0),
+) -> dict[str, float]:
+    """Every minute as many executions as said; the rates at the end, by variant."""
+    for number, minute in enumerate(minutes):
+        at_ns = START_NS + minute * 60 * SECOND
+        series = counts(at_ns, begin[0] + number * good, begin[1] + number * failed)
+        readings.observe(at_ns, series, burns, 20)
+    return {one.name: readings.values(one).get("", math.nan) for one in burns}
+
+
+def test_a_restart_does_not_forget_a_burn() -> None:
+    burns, kept = alerts(99.0), Kept()
+    before = watched(kept.process(), burns, range(50), good=80, failed=20)
+    after = watched(kept.process(), burns, range(50, 53), good=80, failed=20)
+    assert after == pytest.approx(before, rel=0.05)
+    assert all(rate == pytest.approx(20, rel=0.05) for rate in after.values())
+
+
+def test_a_restart_opens_no_false_burn() -> None:
+    """One failure of the first ten executions is a burn of 100 for who remembers nothing."""
+    burns, kept = alerts(99.9), Kept()
+    watched(kept.process(), burns, range(10 * 60), good=100, failed=0)
+    after = watched(kept.process(), burns, range(10 * 60 + 1, 10 * 60 + 3), good=9, failed=1)
+    assert watched(Kept().process(), burns, range(2), good=9, failed=1) == pytest.approx(
+        dict.fromkeys(after, 100)
+    )
+    assert all(rate < 3 for rate in after.values())
+
+
+def test_a_gap_between_two_processes_is_a_gap_in_the_window() -> None:
+    burns, kept = alerts(99.0), Kept()
+    watched(kept.process(), burns, range(60), good=0, failed=10)
+    fast = watched(kept.process(), burns, range(180, 240), good=10, failed=0)
+    assert [fast[one.name] for one in burns] == [0.0, 0.0, pytest.approx(50, rel=0.05)]
+
+
+def test_who_takes_over_goes_on_where_the_other_ended() -> None:
+    """A worker that did not look counts from long ago: without the other's counts an old burn comes back."""
+    burns, kept = alerts(99.0), Kept()
+    worker = kept.process(shares=True)
+    watched(worker, burns, range(1), good=0, failed=0)
+    watched(kept.process(shares=True), burns, range(1, 60), good=0, failed=10)
+    watched(kept.process(shares=True), burns, range(60, 600), good=10, failed=0)
+    late = watched(worker, burns, range(601, 603), good=10, failed=0, begin=(5400, 590))
+    assert [late[one.name] for one in burns[:2]] == [0.0, 0.0]
+
+
+def test_a_process_alone_trusts_its_own_counts_however_seldom_it_looks() -> None:
+    burns, kept = alerts(99.0), Kept()
+    readings = kept.process()
+    for minute in (0, 30, 60):
+        at_ns = START_NS + minute * 60 * SECOND
+        readings.observe(at_ns, counts(at_ns, 9 * minute, minute), burns, 20)
+    assert readings.values(burns[0]) == {"": pytest.approx(10)}
+
+
+def test_what_a_faster_clock_saved_is_left_out() -> None:
+    burns, kept = alerts(99.0), Kept()
+    watched(kept.process(), burns, range(100, 110), good=0, failed=10)
+    after = watched(kept.process(), burns, range(10), good=10, failed=0)
+    assert set(after.values()) == {0.0}
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10_000), st.lists(st.integers(1, 8 * 60), max_size=3))
+def test_a_restart_changes_a_rate_by_no_more_than_the_resolution_of_what_is_saved(
+    seed: int, restarts: list[int]
+) -> None:
+    chance, kept, burns = random.Random(seed), Kept(), alerts(99.0)[:2]
+    through, readings = Readings(), kept.process()
+    good = failed = 0
+    begun = (0, 0)
+    rates = []
+    for minute in range(8 * 60):
+        at_ns = START_NS + minute * 60 * SECOND
+        good, failed = good + chance.randint(50, 90), failed + chance.choice([0, 0, 5])
+        if minute in restarts:
+            readings, begun = kept.process(), (good, failed)
+        through.observe(at_ns, counts(at_ns, good, failed), burns, 20)
+        readings.observe(at_ns, counts(at_ns, good - begun[0], failed - begun[1]), burns, 20)
+        rates = [(through.values(one)[""], readings.values(one)[""]) for one in burns]
+    # Of 300 minutes five may be missing at each end, and one at each restart.
+    assert rates[1][1] == pytest.approx(rates[1][0], abs=100 * 5 / 50 * 0.2)
+
+
+def test_what_is_saved_is_small_and_holds_three_days() -> None:
+    budget = ErrorBudget("api", "production")
+    for number in range(0, 80 * 3600, 60):
+        budget.add(START_NS + number * SECOND, counts(START_NS + number * SECOND, number, number // 100))
+    saved = budget.saved()
+    assert len(saved) < 450
+    assert saved == sorted(saved)
+    again = ErrorBudget("api", "production")
+    again.resume(saved, START_NS + 80 * 3600 * SECOND)
+    assert again.ratio(72 * 3600) == pytest.approx(budget.ratio(72 * 3600), rel=0.01)

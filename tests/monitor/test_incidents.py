@@ -19,6 +19,7 @@ from genesis_performance.model.alert import ApplyMode, IncidentState, Performanc
 from genesis_performance.model.change import Baseline
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.alerts import error_rate_alert, response_time_alert
+from genesis_performance.monitor.burn_rate import burn_rate_alerts
 from genesis_performance.monitor.channels import Notification
 from genesis_performance.monitor.pipeline import Destination, Pipeline
 from genesis_performance.monitor.records import MonitorRecords, Mute
@@ -550,3 +551,31 @@ def test_who_takes_over_closes_what_another_opened(
     assert second.look(70) == []
     (kept,) = second.records.incidents()
     assert kept.state is IncidentState.CLOSED
+
+
+def test_a_burn_that_a_restart_interrupts_is_one_incident_and_closes_when_it_is_over(
+    clock: FakeClock, operations: Operations
+) -> None:
+    def process() -> Watched:
+        made = Watched(clock)
+        for alert in burn_rate_alerts("api", 99.0, "production", slo=None, ticket_channels=None, **COMMON):
+            made.watch.add(alert, in_background=False, also=None)
+        return made
+
+    def minutes(subject: Watched, number: int, fails: int) -> list[PerformanceIncident]:
+        found = []
+        for _ in range(number):
+            operations.run("pay", 5, times=5)
+            operations.run("pay", 5, times=fails, fails=True)
+            found = subject.look(60)
+        return found
+
+    first = process()
+    (fast, *_) = minutes(first, 30, fails=5)
+    first.watch.close()
+    operations.recorder.reset()
+    second = process()
+    assert minutes(second, 2, fails=0)[0].id == fast.id
+    assert second.told.events == []
+    minutes(second, 10, fails=0)
+    assert second.told.events[0] == "closed"

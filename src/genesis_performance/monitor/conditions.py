@@ -19,7 +19,7 @@ from ..export.catalog import (
 from ..model.alert import PerformanceAlert
 from ..model.series import Distribution, Series
 from . import kinds
-from .burn_rate import ErrorBudget
+from .burn_rate import ErrorBudget, Saved
 from .history import History, Value, merged, quantile
 from .kinds import BURN_RATE, CPU, MEMORY, per_unit, windows_s
 from .policy import RECORDED_RESPONSE_TIME
@@ -31,6 +31,9 @@ SECOND_NS = 1_000_000_000
 APART_NS = SECOND_NS
 """Between two readings of a gauge: CPU over less than a second says nothing."""
 
+SAVE_EVERY_NS = 60 * SECOND_NS
+"""Between two times that the error budgets are saved: so much of them a process that is killed loses."""
+
 ALL = ""
 """In place of an operation where the service is judged as a whole."""
 
@@ -41,6 +44,9 @@ class Readings:
     Args:
         gauges: CPU and memory of this process as of now; called only while an alert looks at them.
         sent: when the newest point that was taken was sent, None before the first; for absences.
+        load_budget: the counts of a service and environment that any process saved last.
+        save_budget: keeps such counts for the next process.
+        shares: whether other processes count the same executions and may have looked meanwhile.
     """
 
     def __init__(
@@ -48,9 +54,16 @@ class Readings:
         *,
         gauges: Callable[[int], Iterable[Series]] = lambda _now_ns: (),
         sent: Callable[[], int | None] = lambda: None,
+        load_budget: Callable[[str, str], Saved] = lambda _service, _environment: [],
+        save_budget: Callable[[str, str, Saved], None] = lambda _service, _environment, _counts: None,
+        shares: bool = False,
     ) -> None:
         self._gauges = gauges
         self._sent = sent
+        self._load_budget = load_budget
+        self._save_budget = save_budget
+        self._shares = shares
+        self._saved_ns = 0
         self._history = History()
         self._budgets: dict[tuple[str, str], ErrorBudget] = {}
         self._read: deque[tuple[int, dict[str, float]]] = deque()
@@ -71,10 +84,20 @@ class Readings:
         self._history.add(now_ns, series, METRICS, max(windows, default=60) + slack_s)
         wanted = {_place(alert) for alert in alerts if alert.condition == BURN_RATE}
         self._budgets = {place: self._budgets.get(place) or ErrorBudget(*place) for place in sorted(wanted)}
-        for budget in self._budgets.values():
+        for place, budget in self._budgets.items():
+            self._resume(place, budget, now_ns)
             budget.add(now_ns, series)
+        if abs(now_ns - self._saved_ns) >= SAVE_EVERY_NS:
+            self.save(now_ns)
         if any(alert.condition in _GAUGES for alert in alerts):
             self._read_gauges(now_ns, max(windows, default=60) + slack_s)
+
+    def save(self, now_ns: int) -> None:
+        """Keep the error budgets for the next process."""
+        self._saved_ns = now_ns
+        for place, budget in self._budgets.items():
+            if budget.newest_ns:
+                self._save_budget(*place, budget.saved())
 
     def values(self, alert: PerformanceAlert) -> dict[str, float]:
         """Operation to the value of the last window; an operation without data in it is absent."""
@@ -108,6 +131,13 @@ class Readings:
         self._history.clear()
         self._budgets.clear()
         self._read.clear()
+
+    def _resume(self, place: tuple[str, str], budget: ErrorBudget, now_ns: int) -> None:
+        """Go on where another process ended, at the start and when it looked in our place."""
+        unseen_ns = now_ns - budget.newest_ns
+        is_new = not budget.newest_ns
+        if is_new or (self._shares and unseen_ns > 2 * SAVE_EVERY_NS):
+            budget.resume(self._load_budget(*place), now_ns)
 
     def _read_gauges(self, now_ns: int, keep_s: float) -> None:
         read = self._read

@@ -19,6 +19,7 @@ from ..errors import ConfigurationError, GenesisPerformanceError
 from ..export.limits import Complaints
 from ..model.alert import IncidentState, PerformanceAlert, PerformanceIncident
 from ..model.change import Baseline
+from .burn_rate import Saved
 
 if TYPE_CHECKING:
     from ..storage import Store
@@ -178,6 +179,17 @@ class MonitorRecords:
         """The incident of such a body; None when it can not be read."""
         return self._value(PerformanceIncident, body)
 
+    def budget(self, service: str, environment: str) -> Saved:
+        """The counts of an error budget that the last process saved."""
+        body = self._note(f"{BUDGET}{service}/{environment}") or {}
+        counts = body.get("counts")
+        if not isinstance(counts, list) or not all(_is_count(one) for one in counts):
+            return []
+        return counts
+
+    def put_budget(self, service: str, environment: str, counts: Saved) -> None:
+        self._try(lambda: self._store().put(NOTE, f"{BUDGET}{service}/{environment}", {"counts": counts}))
+
     def note_version(self, service: str, environment: str, version: str, now_ns: int) -> None:
         """Remember which version runs; the one before it stays known."""
         key = f"{VERSION}{service}/{environment}"
@@ -266,6 +278,10 @@ class MonitorRecords:
                 self._resting_until = time.monotonic() + REST_S
             self._complaints.add("store", "alerts and incidents are not kept: %s", error)
             return None
+
+
+def _is_count(one: object) -> bool:
+    return isinstance(one, list) and len(one) == 3 and all(isinstance(number, int | float) for number in one)
 
 
 def _body(value: object) -> dict[str, Any]:

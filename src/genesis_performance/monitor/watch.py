@@ -15,6 +15,7 @@ from ..export.catalog import OPERATION
 from ..export.process_series import ProcessSeries
 from ..model.alert import Comparison, IncidentState, PerformanceAlert, PerformanceIncident
 from ..model.series import Distribution, Series
+from .burn_rate import Saved
 from .channels.notification import CLOSED, OPENED, REOPENED, Notification
 from .channels.notifier import Notifier
 from .conditions import Readings
@@ -53,7 +54,13 @@ class Watch:
         self._lock = threading.RLock()
         self._alerts: dict[str, PerformanceAlert] = {}
         self._process: ProcessSeries | None = None
-        self._readings = Readings(gauges=self._gauges, sent=self._sent)
+        self._readings = Readings(
+            gauges=self._gauges,
+            sent=self._sent,
+            load_budget=records.budget,
+            save_budget=self._save_budget,
+            shares=pipeline.writer is not None,
+        )
         self._evidence = EvidenceCollector(
             records,
             self._readings.history,
@@ -94,6 +101,8 @@ class Watch:
     def close(self) -> None:
         """Stop looking in the background; what is open stays open in the store."""
         self._pipeline.stop_looking(self._tick)
+        with self._lock:
+            self._readings.save(self._pipeline.clock.unix_ns())
 
     def remove(self, name: str) -> PerformanceAlert | None:
         with self._lock:
@@ -272,6 +281,10 @@ class Watch:
         if sent_ns is not None and self._jumped is not None and self._jumped[0] == sent_ns:
             return sent_ns + self._jumped[1]
         return sent_ns
+
+    def _save_budget(self, service: str, environment: str, counts: Saved) -> None:
+        if self._pipeline.is_writer:  # of those that share their series one looks regularly
+            self._records.put_budget(service, environment, counts)
 
     def _gauges(self, now_ns: int) -> list[Series]:
         """CPU and memory now; nothing where a sandbox does not tell them."""

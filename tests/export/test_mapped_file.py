@@ -45,7 +45,7 @@ def buffer_in(region: Region) -> MetricBuffer:
 
 def values(totals: Totals) -> dict[tuple[str, str], object]:
     return {
-        (key.name, dict(key.labels).get("n", "")): known.value
+        (key.name, dict(key.labels).get("n", "")): known.read()
         for key, known in totals.items()
         if key.kind != OPERATION
     }
@@ -121,7 +121,7 @@ def test_on_a_full_disk_values_go_to_the_heap_and_that_is_counted(tmp_path: Path
     on_heap = Reader().of_region(cells.spare)
     assert in_file
     assert on_heap
-    count = sum(known.value.count for part in (in_file, on_heap) for known in part.values())
+    count = sum(known.read().count for part in (in_file, on_heap) for known in part.values())
     assert count == buffer.recorded == 6000
     file.close()
 
@@ -245,8 +245,8 @@ def test_a_kill_at_any_line_of_a_move_changes_no_sum(tmp_path: Path) -> None:
             totals, damaged = read(path)
             assert damaged == 0
             for known in totals.values():
-                assert isinstance(known.value, OperationTotal)
-                seen.add(sum(known.value.buckets.values()))
+                assert isinstance(known.read(), OperationTotal)
+                seen.add(sum(known.read().buckets.values()))
             path.unlink()
     # Before both were written; then both, wherever they were; then one more.
     assert seen <= {0, 10, 21, 22}

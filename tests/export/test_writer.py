@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -307,11 +308,65 @@ def test_a_file_that_somebody_removes_leaves_its_values(make: Make, folder: Path
     first.count(2)
     second.count(3)
     assert first.export() == {"orders": 5}
-    assert isinstance(second.cells.made, MappedFile)
-    second.cells.made.path.unlink()
+    removed_file(second)
+    second.count(1)
+    assert first.export() == {"orders": 6}
+    second.end()
+    assert first.export() == {"orders": 6}
+    first.end()
+    assert make().export() == {"orders": 6}
+
+
+def removed_file(process: Process) -> MappedFile:
+    assert isinstance(process.cells.made, MappedFile)
+    assert not process.cells.made.is_removed
+    process.cells.made.path.unlink()
+    assert process.cells.made.is_removed
+    return process.cells.made
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_file_that_was_removed_is_replaced_by_one_that_has_all_of_it(make: Make, times: int) -> None:
+    first, second = make(), make()
+    second.count(3, shop="old")
+    assert first.export() == {"orders old": 3}
+    found = {"orders old": 3}
+    for round_ in range(times):
+        second.cells.made = made = second.shared.replace(removed_file(second))
+        second.count(1, shop="old")  # its cell is in the first file
+        found["orders old"] += 1
+        for number in range(300):
+            letters = "".join("klmnopqrst"[int(digit)] for digit in f"{number:03}")
+            second.count(1, shop="abc"[round_] + letters)
+        made.follow()
+        found = {**dict.fromkeys(first.export(), 1), **found}
+        assert len(found) == 1 + 300 * (round_ + 1)
+        assert first.export() == found
+    second.end()
+    assert first.export() == found
+    first.end()
+    assert make().export() == found
+
+
+def test_a_folder_that_was_removed_comes_back_as_it_was(make: Make, folder: Path) -> None:
+    first, second, dead = make(), make(), make()
+    for one in (first, second, dead):
+        one.count(1)
+    dead.end()
+    assert first.export() == {"orders": 3}
+    task_id = first.shared.folded.task_id
+    shutil.rmtree(folder)
+    for one in (first, second):
+        assert isinstance(one.cells.made, MappedFile)
+        one.cells.made = one.shared.replace(one.cells.made)
+        one.count(1)
+        one.cells.made.follow()
     assert first.export() == {"orders": 5}
-    assert first.export() == {"orders": 5}
-    assert first.complaints.counts["file removed"] == 1
+    assert first.shared.folded.task_id == task_id
+    assert not second.writer.take()
+    first.end()
+    assert second.export() == {"orders": 5}
+    assert second.shared.folded.task_id == task_id
 
 
 def test_files_that_were_never_named_are_removed(make: Make, folder: Path) -> None:
@@ -521,7 +576,7 @@ def test_reading_without_leading_sees_the_same(make: Make) -> None:
     second.count(4)
     found: Totals = second.shared.merged()
     assert not second.shared.leads
-    assert {key.name: known.value for key, known in found.items()} == {"orders": 7}
+    assert {key.name: known.read() for key, known in found.items()} == {"orders": 7}
 
 
 def test_a_view_begins_with_the_process_and_has_all_of_its_own(make: Make, clock: FakeClock) -> None:

@@ -7,44 +7,35 @@ again when a thread has ended, so their headers are looked at each time.
 
 from __future__ import annotations
 
-import math
 import struct
 import threading
 import time
 from collections.abc import Mapping
-from operator import add
 
-from ..model.series import Distribution
 from .blocks import (
-    BOUNDS,
     BUCKETS,
     COUNTER,
     DISTRIBUTION,
     FREE,
     GAUGE,
     HEADER_BYTES,
-    LAST,
     OCTAVE,
     OPERATION,
     PER_BLOCK,
     SERIES,
-    SET_AT,
-    TOTAL,
     Header,
     SeriesKey,
     SeriesText,
     parsed,
     read_series,
 )
+from .cell_values import MOST, CellValue, Chunk, Spread, cell_value
 from .mapped_file import Log, ReadFile
 from .region import Region
-from .totals import EMPTY, Known, OperationTotal, Sums, Totals, moments
+from .totals import Known, OperationTotal, Sums, Totals
 
 OPERATION_WORDS, OCTAVE_WORDS = 8, 32
 _SEQUENCE, _ERRORS, _SUM_NS = 0, 2, 3  # as operations.memory has them; a test holds them together
-
-MOST = 1 << 53
-"""No count is so large; a larger one is damage."""
 
 ATTEMPTS = 50  # to read a file while nothing is moved in it
 
@@ -58,8 +49,6 @@ _PAYLOAD = {  # bytes that a block of the kind has at least
 }
 _USED_AGAIN = frozenset({FREE, OPERATION, OCTAVE})
 
-_sums_at = struct.Struct("3d").unpack_from  # SHIFT, SUM, SQUARES
-_buckets_at = struct.Struct(f"{PER_BLOCK}Q").unpack_from  # unsigned: a negative count is too large a one
 _octave_at = struct.Struct(f"{OCTAVE_WORDS}Q").unpack_from
 _operation_at = struct.Struct(f"{OPERATION_WORDS}q").unpack_from
 _header_at = struct.Struct("2q").unpack_from
@@ -67,53 +56,12 @@ _header_at = struct.Struct("2q").unpack_from
 Chunks = Mapping[int, memoryview]
 
 
-class _Spread:
-    """The cell of a distribution, and its blocks of buckets.
-
-    Attributes:
-        at: of the cell in its chunk.
-        only: of its block in the same chunk, where there is one block; else -1.
-        blocks: all of them: number, start of the chunk, place in it.
-    """
-
-    __slots__ = ("at", "blocks", "first", "known", "only")
-
-    def __init__(self, known: Known, at: int) -> None:
-        self.known = known
-        self.at = at
-        self.only = -1
-        self.first = 0
-        self.blocks: list[tuple[int, int, int]] = []
-
-    def add(self, number: int, start: int, at: int, own_start: int) -> None:
-        self.blocks.append((number, start, at))
-        is_simple = len(self.blocks) == 1 and start == own_start and number < len(BOUNDS) // PER_BLOCK
-        self.first, self.only = number * PER_BLOCK, at if is_simple else -1
-
-
-class _Chunk:
-    """What was found in a chunk.
-
-    Attributes:
-        end: behind the last block, in words.
-    """
-
-    __slots__ = ("counters", "end", "gauges", "spreads")
-
-    def __init__(self) -> None:
-        self.end = 0
-        self.counters: list[tuple[Known, int]] = []  # and the word that it is at
-        self.gauges: list[tuple[Known, int]] = []
-        self.spreads: list[_Spread] = []
-
-
 class Reader:
     """Reads one region again and again, for one thread at a time.
 
     Attributes:
-        known: what was found so far, a series once for each of its cells; it only grows, and the values are
-            those of the last reading.
-        damaged: blocks that were left out by the last reading.
+        known: what was found so far, a series once for each of its cells; it only grows.
+        damaged: blocks that the last reading left out; of a file that is written yet, those it looked at.
     """
 
     def __init__(self) -> None:
@@ -123,13 +71,13 @@ class Reader:
         self._is_busy = False
         self._sums = Sums()
         self._headers: dict[int, Header | None] = {}
-        self._chunks: dict[int, _Chunk] = {}
+        self._chunks: dict[int, Chunk] = {}
         self._texts: dict[int, SeriesText] = {}
-        self._spreads: dict[int, tuple[int, _Spread]] = {}  # by place, with the start of the chunk
+        self._spreads: dict[int, Spread] = {}  # by place
         self._used_again: list[tuple[int, int]] = []  # start of the chunk, place of the header in it
         self._operations: dict[SeriesKey, Known] = {}
         self._waiting: list[tuple[int, int, Header, int]] = []  # for the block that they belong to
-        self._new: list[Known] = []  # without a value so far
+        self._new: list[CellValue] = []  # without a value so far
         self._lost = 0  # blocks that will not be found again
 
     def of_region(self, region: Region) -> Totals:
@@ -156,6 +104,7 @@ class Reader:
         chunks = file.chunks()
         self._read(chunks)
         self._take(self._of_operations(chunks, file.log()))
+        self.damaged += sum(one.damaged() for one in self.known if isinstance(one, CellValue))
 
     def read_live(self, file: ReadFile) -> None:
         """Bring ``known`` up to date with a file that its process goes on writing.
@@ -182,18 +131,17 @@ class Reader:
         if self._waiting:
             self._settle()
         self.damaged += self._lost + sum(header.kind != BUCKETS for _, _, header, _ in self._waiting)
-        for start, chunk in self._chunks.items():
-            self._numbers(chunk, chunks[start])
-            self._distributions(chunk, chunks[start], chunks)
         if self._new:
-            self.known += [known for known in self._new if known.value is not None]
-            self._new = [known for known in self._new if known.value is None]
+            self.known += [one for one in self._new if one.read() is not None]
+            self._new = [one for one in self._new if one.value is None]
+            self.damaged += len(self._new)
 
     def _find(self, start: int, memory: memoryview) -> None:
         """Go on behind what was found in the chunk before."""
         chunk = self._chunks.get(start)
         if chunk is None:
-            chunk = self._chunks[start] = _Chunk()
+            chunk = self._chunks[start] = Chunk()
+        chunk.map(memory)
         words = memory[: len(memory) // 16 * 16].cast("q")
         at, is_damaged = chunk.end, False
         while at < len(words):
@@ -241,76 +189,14 @@ class Reader:
         for start, at, header, about in waiting:
             place, text = at + HEADER_BYTES, self._texts.get(about)
             if header.kind == BUCKETS and about in self._spreads:
-                own_start, spread = self._spreads[about]
-                spread.add(header.number, start, place, own_start)
+                self._spreads[about].add(header.number, self._chunks[start], place)
             elif header.kind == BUCKETS or text is None or text.key.kind != header.kind:
                 self._waiting.append((start, at, header, about))
             else:
-                self._cell(start, place, Known(text.key, None, text.unit, text.start_unix_ns))
-
-    def _cell(self, start: int, place: int, known: Known) -> None:
-        chunk = self._chunks[start]
-        self._new.append(known)
-        if known.key.kind == COUNTER:
-            chunk.counters.append((known, place // 8))
-        elif known.key.kind == GAUGE:
-            chunk.gauges.append((known, place // 8))
-        else:
-            spread = _Spread(known, place)
-            chunk.spreads.append(spread)
-            self._spreads[start + place] = start, spread
-
-    # ---- what is there
-
-    def _numbers(self, chunk: _Chunk, memory: memoryview) -> None:
-        finite = math.isfinite
-        floats = memory[: len(memory) // 8 * 8].cast("d")
-        for known, at in chunk.counters:
-            value = floats[at + TOTAL]
-            if finite(value):
-                known.value = value
-            else:
-                self.damaged += 1
-        for known, at in chunk.gauges:
-            set_at, last = floats[at + SET_AT], floats[at + LAST]
-            if finite(set_at) and finite(last):
-                known.value = set_at, last
-            else:
-                self.damaged += 1
-
-    def _distributions(self, chunk: _Chunk, memory: memoryview, chunks: Chunks) -> None:
-        finite = math.isfinite
-        for spread in chunk.spreads:
-            if spread.only >= 0:
-                first, counts = spread.first, _buckets_at(memory, spread.only)
-            else:
-                first, counts = self._counts(spread, chunks)
-            count = sum(counts)
-            if count >= MOST and spread.only >= 0:
-                first, counts = self._counts(spread, chunks)
-                count = sum(counts)
-            if not count:
-                spread.known.value = EMPTY
-                continue
-            total, squares = moments(count, *_sums_at(memory, spread.at))
-            if finite(total):
-                spread.known.value = Distribution(BOUNDS, counts, total, squares, first, count)
-            else:
-                self.damaged += 1
-
-    def _counts(self, spread: _Spread, chunks: Chunks) -> tuple[int, tuple[int, ...]]:
-        """The first bucket of several blocks, and the counts from there on."""
-        numbers = [number for number, _, _ in spread.blocks]
-        first = min(numbers, default=0) * PER_BLOCK
-        counts = [0] * ((max(numbers, default=-1) + 1) * PER_BLOCK - first)
-        for number, start, at in spread.blocks:
-            found = _buckets_at(chunks[start], at)
-            if max(found) >= MOST:
-                self.damaged += 1
-                continue
-            to = number * PER_BLOCK - first
-            counts[to : to + PER_BLOCK] = map(add, counts[to : to + PER_BLOCK], found)
-        return first, tuple(counts[: max(len(BOUNDS) + 1 - first, 0)])
+                made = cell_value(text, self._chunks[start], place)
+                self._new.append(made)
+                if isinstance(made, Spread):
+                    self._spreads[start + place] = made
 
     def _of_operations(self, chunks: Chunks, log: Log | None) -> _Operations:
         """What their blocks say, whichever are theirs by now."""

@@ -38,30 +38,29 @@ def rendered(totals: Totals, now_unix_ns: int, *, service: str, environment: str
     return Rendering(service, environment).series(totals, now_unix_ns)
 
 
-class _Row:
-    """What of a recorded series does not change.
+class _Row(Kept):
+    """What of a series does not change, and what its sink keeps with it.
 
     Attributes:
         highest: that a counter ever was.
-        made: the series with its last point. The garbage collector looks through the whole process when much
+        last: the series with its last point. The garbage collector looks through the whole process when much
             more is made than is let go, so the last one is let go when the next one is there, one by one.
     """
 
-    __slots__ = ("highest", "kept", "known", "labels", "made", "metric", "start")
+    __slots__ = ("highest", "known", "labels", "last", "metric", "start")
 
     def __init__(self, known: Known, metric: Metric, labels: Labels) -> None:
+        super().__init__()
         self.known = known
         self.metric = metric
         self.labels = labels
-        self.kept = Kept()
         self.start: int | None = known.start_unix_ns
         self.highest = float("-inf")
-        self.made: Series | None = None
+        self.last: Series | None = None
 
     def series(self, now: int, value: float | Distribution) -> Series:
         """With a point of this value."""
-        start = self.start
-        self.made = made = Series(self.metric, self.labels, (Point(now, value, start),), self.kept)
+        self.last = made = Series(self.metric, self.labels, (Point(now, value, self.start),), self)
         return made
 
 
@@ -76,7 +75,7 @@ class Rendering:
         self.names = service, environment
         self._totals: Totals | None = None
         self._rows: dict[SeriesKey, list[_Row]] = {}  # three of an operation, else one
-        self._by_kind: dict[int, list[list[_Row]]] = {}
+        self._by_kind: dict[int, list[_Row]] = {}
         self._metrics: dict[tuple[int, str, str], Metric] = {}
 
     def series(
@@ -92,24 +91,25 @@ class Rendering:
             self._arrange(totals, starts or {})
         made: list[Series] = []
         append = made.append
-        for (row,) in self._by_kind[COUNTER]:
-            value = row.known.value
+        for row in self._by_kind[COUNTER]:
+            value = row.known.read()
             # Sums of floats depend on their order; a counter must not fall by that.
             if value < row.highest:
                 value = row.highest
             else:
                 row.highest = value
             append(row.series(now_unix_ns, value))
-        for (row,) in self._by_kind[GAUGE]:
-            set_at, value = row.known.value
+        for row in self._by_kind[GAUGE]:
+            set_at, value = row.known.read()
             if set_at:
                 append(row.series(now_unix_ns, value))
-        for (row,) in self._by_kind[DISTRIBUTION]:
-            value = row.known.value
+        for row in self._by_kind[DISTRIBUTION]:
+            value = row.known.read()
             if value.count > 0:
                 append(row.series(now_unix_ns, value))
-        for rows in self._by_kind[OPERATION]:
-            made += _operation(rows, now_unix_ns)
+        operations = self._by_kind[OPERATION]
+        for at in range(0, len(operations), 3):
+            made += _operation(operations[at : at + 3], now_unix_ns)
         return made
 
     def _arrange(self, totals: Totals, starts: Mapping[SeriesKey, int]) -> None:
@@ -122,7 +122,11 @@ class Rendering:
             start = None if key.kind == GAUGE else starts.get(key, known.start_unix_ns)
             for row in rows:
                 row.known, row.start = known, start
-            self._by_kind[key.kind].append(rows)
+            self._by_kind[key.kind] += rows
+        for key, rows in self._rows.items():
+            if key not in totals:  # keep no memory of a region that is gone
+                for row in rows:
+                    row.known, row.last = _NOBODY, None
 
     def _new(self, key: SeriesKey, known: Known) -> list[_Row]:
         if key.kind != OPERATION:
@@ -141,8 +145,11 @@ class Rendering:
         ]
 
 
+_NOBODY = Known(SeriesKey(COUNTER, "", ()), 0.0, "", 0)
+
+
 def _operation(rows: list[_Row], now: int) -> list[Series]:
-    total = rows[0].known.value
+    total = rows[0].known.read()
     value = durations(total)
     errors = min(max(total.errors, 0), value.count)
     return [

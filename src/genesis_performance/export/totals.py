@@ -8,7 +8,6 @@ in Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for compu
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,7 +29,7 @@ class OperationTotal:
 class Known:
     """A series: its value so far, its unit, and when it began.
 
-    Whoever reads it again and again replaces ``value``, None until it was read; nobody else does.
+    ``value`` is that of the last time, None until there is one.
     """
 
     __slots__ = ("key", "start_unix_ns", "unit", "value")
@@ -40,6 +39,10 @@ class Known:
         self.value = value
         self.unit = unit
         self.start_unix_ns = start_unix_ns
+
+    def read(self) -> Any:
+        """The value by now."""
+        return self.value
 
 
 Totals = dict[SeriesKey, Known]
@@ -112,7 +115,7 @@ def _operations(values: Sequence[OperationTotal]) -> OperationTotal:
 class Sums:
     """Adds up what several places know of each series, again and again.
 
-    A place is a list of what is known there, whose values are replaced by who reads it. It only grows.
+    A place is a list of what is known there. It only grows.
     """
 
     def __init__(self) -> None:
@@ -138,7 +141,7 @@ class Sums:
     def take(self, key: SeriesKey, known: Known) -> None:
         """Add a part to a series."""
         there = self.totals.get(key)
-        if there is None and known.key is key and not _has_negative(known.value):
+        if there is None and known.key is key and not _has_negative(known.read()):
             self.totals[key] = known
             return
         parts = self._parts.get(key)
@@ -153,7 +156,7 @@ class Sums:
     def again(self) -> Totals:
         """What was taken, with the values that there are by now."""
         for key, parts in self._parts.items():
-            value = added_up(key.kind, [part.value for part in parts])
+            value = added_up(key.kind, [part.read() for part in parts])
             self.totals[key].value = without_negative(value) if key.kind == DISTRIBUTION else value
         return self.totals
 
@@ -164,7 +167,7 @@ def less(totals: Totals, then: Mapping[SeriesKey, Any]) -> Totals:
     for key, before in then.items():
         known = totals.get(key)
         if known is not None:
-            value = added_up(key.kind, (known.value, negated(key.kind, before)))
+            value = added_up(key.kind, (known.read(), negated(key.kind, before)))
             if key.kind == DISTRIBUTION:
                 value = without_negative(value)
             since[key] = Known(key, value, known.unit, known.start_unix_ns)
@@ -175,10 +178,10 @@ def add_all(totals: Totals, others: Iterable[Known], sign: int = 1) -> None:
     """Add (or, with -1, take away) every one of ``others``."""
     for other in others:
         key = other.key
-        value = other.value if sign > 0 else negated(key.kind, other.value)
+        value = other.read() if sign > 0 else negated(key.kind, other.read())
         known, start = totals.get(key), other.start_unix_ns
         if known is not None:
-            value, start = added_up(key.kind, (known.value, value)), min(start, known.start_unix_ns)
+            value, start = added_up(key.kind, (known.read(), value)), min(start, known.start_unix_ns)
         totals[key] = Known(key, value, other.unit, start)
 
 
@@ -199,7 +202,7 @@ def _has_negative(value: Any) -> bool:
 def state(totals: Totals) -> list[Any]:
     """As values of JSON."""
     return [
-        [*key, known.unit, known.start_unix_ns, _numbers(key.kind, known.value)]
+        [*key, known.unit, known.start_unix_ns, _numbers(key.kind, known.read())]
         for key, known in totals.items()
     ]
 
@@ -246,9 +249,3 @@ def sparse(counts: Mapping[int, int], total: float, squares: float) -> Distribut
     first, last = min(known, default=0), max(known, default=-1)
     filled = tuple(known.get(index, 0) for index in range(first, last + 1))
     return Distribution(BOUNDS, filled, total, squares, first)
-
-
-def moments(count: int, shift: float, summed: float, squared: float) -> tuple[float, float]:
-    """Sum and sum of squared deviations of values of which sums relative to ``shift`` are known."""
-    squares = squared - summed * summed / count
-    return shift * count + summed, squares if math.isfinite(squares) and squares > 0 else 0.0

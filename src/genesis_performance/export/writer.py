@@ -205,7 +205,7 @@ class Writer:
         with self._lock:
             if self._baseline is None:
                 begun = self.shared.merged(without=own)
-                self._baseline = {key: known.value for key, known in begun.items()}
+                self._baseline = {key: known.read() for key, known in begun.items()}
             since = less(self.shared.merged(), self._baseline)
         return rendered(since, now_unix_ns, service=service, environment=environment)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -149,6 +150,27 @@ def test_the_file_goes_to_the_disk_as_often_as_was_set_and_no_more(
         pipeline._pulse()
     assert [at - begun for at in synced] == [5, 10]
     assert pipeline.close(60)
+
+
+def test_a_folder_that_is_removed_while_its_process_runs_loses_nothing(
+    make: Make, recorder: Recorder, tmp_path: Path
+) -> None:
+    pipeline, sink = make()
+    run(recorder, "pay", 3)
+    pipeline.buffer.record("orders", 3, kind="counter")
+    assert pipeline.flush(60)
+    shutil.rmtree(tmp_path / ".buffer")
+    for name in ("pay", "new"):
+        run(recorder, name, 1)
+        pipeline.buffer.record("orders", 1, kind="counter")
+        assert pipeline.flush(60)
+    assert (executions(sink, "pay"), executions(sink, "new"), sink.value("orders")) == (4, 1, 5)
+    assert pipeline.complaints.counts["file removed"] == 1
+    assert pipeline.close(60)
+    heir, found = make()
+    heir.buffer.record("orders", 1, kind="counter")
+    assert heir.flush(60)
+    assert found.value("orders") == 6
 
 
 def test_two_destinations_of_one_process_both_get_the_operations(make: Make, recorder: Recorder) -> None:

@@ -50,16 +50,22 @@ class Log(NamedTuple):
 class MappedFile(Region):
     """The file that this process writes.
 
+    Args:
+        removed: the file that this one stands for, as somebody has removed that.
+
     Raises:
         OSError: it can not be made: the disk is full or read-only, or the file system has no locks.
     """
 
     is_mapped = True
 
-    def __init__(self, folder: Path, *, max_bytes: int = 64 * 1024 * 1024) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int = 64 * 1024 * 1024, removed: MappedFile | None = None
+    ) -> None:
         super().__init__(max_bytes=max_bytes)
         self.pid = os.getpid()
-        self.path, self._fd = _locked_file(folder)
+        # Under the same name: who still reads the removed one must not count both.
+        self.path, self._fd = _locked_file(folder, removed)
         # A map holds a copy of what it was made from. That must not be what is locked: the copy in the child
         # of a fork would keep the lock when this process is gone.
         self._unlocked_fd = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
@@ -67,6 +73,16 @@ class MappedFile(Region):
         self._span: memoryview = memoryview(b"")
         self._span_start = 0
         self.is_open = True
+        self._removed = removed  # it stays locked: who reads it sees that its process lives
+        self._copied: list[int] = []
+        if removed is not None:
+            self._copied = self.take_over(removed)
+            self.follow()
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether somebody has removed it: no other process finds it any more."""
+        return self.is_open and not os.fstat(self._fd).st_nlink
 
     def want(self, monotonic_ns: int) -> None:
         """Say that this process waits for what it recorded until then to be sent."""
@@ -76,6 +92,13 @@ class MappedFile(Region):
         """Write to the disk what has changed. Lets other threads run meanwhile."""
         if self.is_open:
             getattr(os, "fdatasync", os.fsync)(self._fd)  # macOS has only the latter
+
+    def follow(self) -> None:
+        """Copy what threads still record into the file that was removed."""
+        if self._removed is not None:
+            self._removed.follow()
+            for start in self._copied:
+                self._chunks[start].bytes[:] = self._removed.chunks()[start]
 
     def touch(self) -> None:
         """Look used: folders for temporary files are cleared of what nobody changed for days."""
@@ -99,6 +122,8 @@ class MappedFile(Region):
             self.is_open = False
             close_file(self._fd)
             os.close(self._unlocked_fd)
+            if self._removed is not None:
+                self._removed.close()
 
     def _more(self, start: int) -> memoryview:
         if not self.is_open:
@@ -200,16 +225,18 @@ class ReadFile:
             self._map = memoryview(mmap.mmap(self._fd, size, prot=mmap.PROT_READ))
 
 
-def _locked_file(folder: Path) -> tuple[Path, int]:
+def _locked_file(folder: Path, removed: MappedFile | None) -> tuple[Path, int]:
     """A new file, named only once it is locked: an unlocked one would be taken for that of a dead process."""
     for _ in range(20):
         name = f"{os.getpid()}-{os.urandom(6).hex()}"
-        unnamed, path = folder / (name + UNNAMED), folder / (name + SUFFIX)
+        unnamed, path = folder / (name + UNNAMED), folder / (removed.path.name if removed else name + SUFFIX)
         fd = open_file(unnamed, os.O_RDWR | os.O_CREAT | os.O_EXCL)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _allocate(fd, 0, PAGE_BYTES)
             _write_identity(fd)
+            for start, memory in (removed.chunks() if removed else {}).items():
+                os.pwrite(fd, memory, PAGE_BYTES + start)
             unnamed.rename(path)
         except (BlockingIOError, FileNotFoundError):  # somebody tidied up just then
             close_file(fd)

@@ -62,6 +62,16 @@ class Region:
         """Every chunk by the place that it starts at."""
         return {start: chunk.bytes for start, chunk in list(self._chunks.items())}
 
+    def take_over(self, other: Region) -> list[int]:
+        """Have room for all chunks of the other one, where they are returned; no more are made there."""
+        with other.lock:
+            other.max_bytes = 0
+            for start in sorted(other._chunks):
+                self._chunks[start] = _Chunk(self._more(start), start)
+            self._reserved = other._reserved
+            self._series = dict(other._series)
+        return sorted(self._chunks)
+
     def series(self, text: SeriesText) -> int:
         """The place of a series, written when it is new.
 

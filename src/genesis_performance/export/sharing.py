@@ -87,6 +87,15 @@ class SharedFolder:
         _make(self.path)
         return MappedFile(self.path)
 
+    def replace(self, removed: MappedFile) -> MappedFile:
+        """A file for what one holds that somebody has removed.
+
+        Raises:
+            OSError: there is no room for it.
+        """
+        _make(self.path)
+        return MappedFile(self.path, max_bytes=removed.max_bytes, removed=removed)
+
     @property
     def leads(self) -> bool:
         """Whether this process is the writer."""
@@ -106,19 +115,27 @@ class SharedFolder:
         """
         if self._folded is not None and self._still_ours():
             return True
-        self.resign()
+        _make(self.path)
         fd = open_file(self.path / LOCK_NAME, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             close_file(fd)
+            self.resign()
             return False
         except BaseException:
             close_file(fd)
             raise
+        # Where somebody has removed everything, it goes on as it was.
+        kept = self._folded if not (self.path / NAME).exists() else None
+        if kept is None:
+            self.resign()
+        else:
+            close_file(self._lock_fd)
+            save(self.path, kept)
         self._lock_fd = fd
         try:
-            self._folded = self._loaded()
+            self._folded = kept or self._loaded()
             self._write(_SENT_NS, 0)  # the clock of an earlier boot says nothing
             self._write(_PID, os.getpid())
             self._write(_ENDS, 0)
@@ -327,18 +344,20 @@ class SharedFolder:
                 self._look_at_strange(name, seen.file)
         for name in [name for name in self._seen if name not in there]:
             seen = self._seen[name]
-            if leading and not seen.is_dead and name not in skip:
-                # Somebody removed it while its process runs. What it had stays in the sums.
-                seen.is_dead = True
-                self._complaints.add("file removed", "the file %s was removed by somebody else", name)
-            if seen.is_dead and name not in skip:
-                yield name, seen
+            if leading and name not in skip:
+                yield name, seen  # somebody removed it: its process, if it runs, is about to replace it
             else:
                 self._seen.pop(name).file.close()
         if leading:
             self._tidy_unnamed()
 
     def _opened(self, name: str, path: Path) -> _Seen | None:
+        seen = self._seen.get(name)
+        try:
+            if seen is not None and not seen.is_dead and path.stat().st_ino != seen.file.inode:
+                self._seen.pop(name).file.close()  # it was removed, and its process has replaced it
+        except OSError:
+            return seen  # removed just now
         if name not in self._seen:
             try:
                 self._seen[name] = _Seen(ReadFile(path))

@@ -253,6 +253,17 @@ class Pipeline:
                 )
         return Region()
 
+    def _replaced(self, removed: MappedFile) -> MappedFile:
+        self.complaints.add(
+            "file removed", "the file %s was removed by somebody; its values go on in another", removed.path
+        )
+        assert self._shared is not None
+        try:
+            return self._shared.replace(removed)
+        except OSError as error:
+            self.complaints.add("no file", "metrics can be lost by a kill: %s", error)
+            return removed
+
     def _pulse(self) -> bool:
         """Every second, look after the files; whether others wait for an export."""
         assert self.writer is not None
@@ -264,9 +275,13 @@ class Pipeline:
             self._keep_operations()
             self._memory.tidy()
         made = self.cells.made
-        if isinstance(made, MappedFile) and self.clock.monotonic() - self._synced_s >= self._sync_s:
-            self._synced_s = self.clock.monotonic()
-            made.sync()
+        if isinstance(made, MappedFile):
+            if made.is_removed:
+                made = self.cells.made = self._replaced(made)
+            made.follow()
+            if self.clock.monotonic() - self._synced_s >= self._sync_s:
+                self._synced_s = self.clock.monotonic()
+                made.sync()
         if self._own is None and self.cells.on_the_heap():
             self._own = Exporter(
                 self._on_the_heap,

@@ -22,6 +22,7 @@ from bench.monitor.words import word
 METRICS = tuple("abcdefghijklmnopqrst")  # no digits: ours takes them for ids
 SPACING_S = 6.0  # a series may be written every 5 s
 EXPORT_S = 120.0
+MOST_POINTS = 200  # of a request: Google takes no more (https://docs.cloud.google.com/stackdriver/quotas)
 
 Record = Callable[[], None]
 Export = Callable[[], bool]
@@ -100,7 +101,10 @@ def sdk_otlp(series: int) -> tuple[Record, Export]:
 
     packed = Compression.Gzip if os.environ["BENCH_COMPRESSION"] == "gzip" else Compression.NoCompression
     endpoint = f"http://{os.environ['GENESIS_PERF_EMULATOR_HTTP']}/v1/metrics"
-    return sdk(OTLPMetricExporter(endpoint=endpoint, compression=packed, timeout=EXPORT_S), series)
+    exporter = OTLPMetricExporter(
+        endpoint=endpoint, compression=packed, timeout=EXPORT_S, max_export_batch_size=MOST_POINTS
+    )
+    return sdk(exporter, series)
 
 
 def sdk_gcp(series: int) -> tuple[Record, Export]:

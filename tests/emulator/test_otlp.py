@@ -224,6 +224,47 @@ def test_a_point_that_breaks_a_rule_is_rejected_with_the_reason(http, request_, 
     assert said in refusal(http, request_)
 
 
+def many(points, resources=1):
+    request = message("ExportMetricsServiceRequest")()
+    for number in range(resources):
+        each = gauge(1.0, resource={**RESOURCE, "service.instance.id": f"i-{number}"})
+        data = each.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points
+        for index in range(points - 1):
+            point = data.add(as_double=1.0, time_unix_nano=time.time_ns())
+            fill(point.attributes, {"n": str(index)})
+        request.resource_metrics.extend(each.resource_metrics)
+    return request
+
+
+@pytest.mark.parametrize(("points", "resources"), [(200, 1), (1, 200)])
+def test_two_hundred_points_and_as_many_resources_are_taken(http, points, resources):
+    assert not export(http, many(points, resources)).rejected_data_points
+    assert ingested(http)["points"] == 200
+
+
+@pytest.mark.parametrize(
+    ("request_", "what"),
+    [(many(201), "200 points"), (many(0, 201), "200 ResourceMetrics")],
+    ids=["points", "resources"],
+)
+def test_more_refuse_the_whole_request(http, request_, what):
+    for each in request_.resource_metrics if what.endswith("ResourceMetrics") else ():
+        each.ClearField("scope_metrics")
+    response = http.post("/v1/metrics", content=request_.SerializeToString(), headers=PROTOBUF)
+    assert response.status_code == 400
+    assert f"A maximum of {what} can be written in a single request." in response.text
+    assert ingested(http)["points"] == 0
+
+
+def test_a_summary_has_at_most_ten_quantiles(http):
+    request, metric = exported()
+    now = time.time_ns()
+    point = metric.summary.data_points.add(start_time_unix_nano=now - SECOND_NS, time_unix_nano=now, count=1)
+    for number in range(11):
+        point.quantile_values.add(quantile=number / 10, value=1.0)
+    assert "at most 10 quantiles" in refusal(http, request)
+
+
 def test_good_points_of_a_request_with_bad_ones_are_stored(http, stored):
     request = gauge(1.0, attributes={"a": "1"})
     points = request.resource_metrics[0].scope_metrics[0].metrics[0].gauge.data_points

@@ -41,6 +41,13 @@ def test_each_part_of_a_message_has_its_own_reason() -> None:
     assert not found[5].is_transient
 
 
+def test_the_reason_is_the_same_for_every_series_that_has_it() -> None:
+    other = FREQUENT.replace("[0-2]", "[7]").replace('"m"', '"n"')
+    found = named(f"{FREQUENT}; {other}", 10)
+    assert found[0].text == found[7].text
+    assert found[0].text.startswith("One or more points were written more frequently")
+
+
 def test_points_that_the_message_does_not_name_are_counted() -> None:
     error = CloudInvalidError("timeSeries[1] bad; and 2 more kinds of error.", details=(_Summary(5),))
     found = refusal(error, 10)

@@ -99,6 +99,13 @@ class World:
         while not self.flush(monitor):
             assert time.monotonic() < ends, monitor.health()
 
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for another thread."""
+        ends = time.monotonic() + DEADLINE_S
+        while not condition():
+            assert time.monotonic() < ends
+            time.sleep(0.02)
+
     def close(self, monitor: PerformanceMonitor) -> None:
         self._monitors.remove(monitor)
         self.while_time_passes(monitor.close)

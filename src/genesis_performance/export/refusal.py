@@ -60,10 +60,11 @@ def named(message: str, count: int) -> dict[int, Reason]:
     """Every series below ``count`` that the message names."""
     reasons: dict[int, Reason] = {}
     for part in message.split("; "):
+        why = part.rpartition(" failed with: ")[2]  # what stands before is one series' own
         for match in _NAMED.finditer(part):
             for index in _indices(match.group(1)):
                 if index < count:
-                    reasons.setdefault(index, Reason(part, bool(_TRANSIENT.search(part))))
+                    reasons.setdefault(index, Reason(why, bool(_TRANSIENT.search(why))))
     return reasons
 
 

@@ -146,7 +146,8 @@ def set_period(seconds):
         (lambda m: [m.documentation.links.add(url="x") for _ in range(4)], "at most 3 entries"),
         (lambda m: m.notification_channels.append("nonsense"), "notificationChannels"),
         (lambda m: m.notification_channels.extend(["x"] * 17), "at most 16 notification channels"),
-        (lambda m: setattr(m.alert_strategy.auto_close, "seconds", 60), "from 1800s to 604800s"),
+        (lambda m: setattr(m.alert_strategy.auto_close, "seconds", 8 * 86_400), "more than 7 days"),
+        (lambda m: setattr(m.alert_strategy.auto_close, "seconds", 60), "should be at least 30 minutes"),
         (condition(lambda spec: setattr(spec, "filter", "")), "must not be empty"),
         (condition(lambda spec: setattr(spec, "filter", "x" * 2049)), "longer than 2048"),
         (condition(lambda spec: setattr(spec, "filter", RESOURCE)), "must specify a single metric type"),
@@ -191,6 +192,10 @@ def set_period(seconds):
         ),
         (set_period(0), "at least 60 seconds"),
         (set_period(26 * 3600), "at most 90000 seconds"),
+        (
+            condition(lambda spec: setattr(spec.duration, "seconds", 25 * 3600)),
+            "together must not exceed 25 hours",
+        ),
         (
             condition(lambda spec: setattr(spec.aggregations[0], "per_series_aligner", 1)),
             "aligner cannot be applied",
@@ -282,6 +287,7 @@ PROMQL, MQL = "prometheus_query_language", "monitoring_query_language"
     ("message", "words"),
     [
         (lambda: other("absent", filter=WHERE, duration_s=60), "from 120s"),
+        (lambda: other("absent", filter=WHERE, duration_s=84_660), "to 84600s"),
         (lambda: other("absent", filter=WHERE, duration_s=150), "only multiples of 1 minute"),
         (lambda: other("absent", filter=f'metric.type = "{TYPE}"', duration_s=120), "resource.type"),
         (lambda: other(MQL), "query had an invalid value"),

@@ -313,8 +313,21 @@ def test_a_resource_has_so_many_active_series_and_no_more(metrics, cloud):
     for n in range(3):
         metrics.CreateTimeSeries(create([series(1.0, cloud.now_s, labels={"n": str(n)})]))
     error = refusal(metrics, series(1.0, cloud.now_s, labels={"n": "one too many"}))
-    assert "limit of 3 active time series" in error.message
+    assert "Monitored resource has too many time series (custom metrics)." in error.message
+    assert error.code == "RESOURCE_EXHAUSTED"
     assert error.details[0].errors[0].status.code == 8
+
+
+def test_a_call_that_fails_for_a_quota_and_for_another_reason_is_an_invalid_argument(metrics, cloud):
+    metrics.limits = Limits(active_series=1)
+    metrics.CreateTimeSeries(create([series(1.0, cloud.now_s, labels={"n": "a"})]))
+    error = refusal(
+        metrics,
+        series(1.0, cloud.now_s, labels={"n": "b"}),
+        series(math.nan, cloud.now_s, labels={"n": "a"}),
+    )
+    assert error.code == "INVALID_ARGUMENT"
+    assert {failed.status.code for failed in error.details[0].errors} == {3, 8}
 
 
 def test_the_active_series_of_global_are_counted_for_each_metric(metrics, cloud):

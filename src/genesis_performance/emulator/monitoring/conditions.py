@@ -20,7 +20,8 @@ from .subjects import SeriesLike, series_field
 
 MINUTE_NS = 60 * SECOND_NS
 MIN_ABSENCE_NS = 120 * SECOND_NS
-MAX_DURATION_NS = 25 * 3600 * SECOND_NS
+MAX_ABSENCE_NS = 23 * 3600 * SECOND_NS + 30 * MINUTE_NS
+MAX_DURATION_NS = 25 * 3600 * SECOND_NS  # together with the alignment period
 RESOURCES_PAGE = "https://cloud.google.com/monitoring/api/resources"
 
 _RESOURCE_TYPE = ("resource", "type")
@@ -114,9 +115,10 @@ def read_threshold(condition: Any, place: str, project: str, metrics: Metrics) -
     if spec.HasField("forecast_options"):
         _check_forecast(spec.forecast_options, place)
     if is_slo_selector(spec.filter):
-        _read_steps(spec.aggregations, f"{place}.aggregations")
+        _check_reach(duration_ns, _read_steps(spec.aggregations, f"{place}.aggregations"), place)
         return None
     numerator, shape = read_selection(spec.filter, spec.aggregations, f"{place}.filter", project, metrics)
+    _check_reach(duration_ns, numerator.steps, place)
     denominator = None
     if spec.denominator_filter:
         denominator, below = read_selection(
@@ -159,7 +161,9 @@ def read_absence(condition: Any, place: str, project: str, metrics: Metrics) -> 
     """
     spec = condition.condition_absent
     place = f"{place}.condition_absent"
-    duration_ns = read_duration(spec.duration, f"{place}.duration", minimum_ns=MIN_ABSENCE_NS)
+    duration_ns = read_duration(
+        spec.duration, f"{place}.duration", minimum_ns=MIN_ABSENCE_NS, maximum_ns=MAX_ABSENCE_NS
+    )
     check_trigger(spec.trigger, place)
     if is_slo_selector(spec.filter):
         return None
@@ -222,7 +226,7 @@ def _check_comparable(text: str, place: str, shape: Shape | None) -> None:
         )
 
 
-def read_duration(message: Any, place: str, *, minimum_ns: int = 0) -> int:
+def read_duration(message: Any, place: str, *, minimum_ns: int = 0, maximum_ns: int = MAX_DURATION_NS) -> int:
     """A duration of whole minutes, in ns.
 
     Raises:
@@ -232,11 +236,21 @@ def read_duration(message: Any, place: str, *, minimum_ns: int = 0) -> int:
     shown = f"{value_ns / SECOND_NS:g}s"
     if value_ns % MINUTE_NS:
         raise names.invalid(place, shown, "only multiples of 1 minute are supported")
-    if not minimum_ns <= value_ns <= MAX_DURATION_NS:
+    if not minimum_ns <= value_ns <= maximum_ns:
         raise names.invalid(
-            place, shown, f"it must be from {minimum_ns // SECOND_NS}s to {MAX_DURATION_NS // SECOND_NS}s"
+            place, shown, f"it must be from {minimum_ns // SECOND_NS}s to {maximum_ns // SECOND_NS}s"
         )
     return int(value_ns)
+
+
+def _check_reach(duration_ns: int, steps: tuple[aggregation.Aggregation, ...], place: str) -> None:
+    reach_ns = duration_ns + max((step.period_ns for step in steps), default=0)
+    if reach_ns > MAX_DURATION_NS:
+        raise names.invalid(
+            f"{place}.duration",
+            f"{duration_ns // SECOND_NS}s",
+            "The alignment period and the duration together must not exceed 25 hours.",
+        )
 
 
 def _count(trigger: Any) -> int:

@@ -137,7 +137,9 @@ class Descriptors:
         held = sum(1 for name in self._entries if name.startswith("custom.googleapis.com/") == custom)
         if held >= limit:
             raise RpcError(
-                "RESOURCE_EXHAUSTED", f"Your metric descriptor quota has been exhausted: {limit} descriptors."
+                "RESOURCE_EXHAUSTED",
+                "Your metric descriptor quota has been exhausted: Limit for "
+                f"{names.domain_of(metric_type)}/ is {limit}.",
             )
 
     def for_write(self, series: Series, source: Any, now_ns: int) -> None:

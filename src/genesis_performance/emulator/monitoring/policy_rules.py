@@ -211,11 +211,15 @@ def _check_documentation(documentation: Any) -> None:
 
 
 def _check_strategy(strategy: Any) -> None:
-    if strategy.HasField("auto_close") and not (
-        MIN_AUTO_CLOSE_S <= strategy.auto_close.seconds <= MAX_AUTO_CLOSE_S
-    ):
-        raise invalid(
-            "alert_policy.alert_strategy.auto_close",
-            f"{strategy.auto_close.seconds}s",
-            f"It must be from {MIN_AUTO_CLOSE_S}s to {MAX_AUTO_CLOSE_S}s.",
-        )
+    if strategy.HasField("auto_close"):
+        seconds = strategy.auto_close.seconds
+        if seconds < MIN_AUTO_CLOSE_S:
+            raise invalid(
+                "alertStrategy.autoClose",
+                f"seconds: {seconds}",
+                "the autoclose duration should be at least 30 minutes",
+            )
+        if seconds > MAX_AUTO_CLOSE_S:
+            raise invalid(
+                "alertStrategy.autoClose", f"seconds: {seconds}", "the autoclose duration is more than 7 days"
+            )

@@ -25,6 +25,7 @@ _AGGREGATION = "google-cloud-monitoring, Aggregation"
 _POLICY = "google-cloud-monitoring, AlertPolicy"
 _SORTING = "https://cloud.google.com/monitoring/api/v3/sorting-and-filtering"
 _BEHAVIOUR = "https://cloud.google.com/monitoring/alerts/concepts-indepth"
+_ABSENCE = "https://docs.cloud.google.com/monitoring/alerts/metric-absence"
 _ALERTS = "https://cloud.google.com/monitoring/api/ref_v3/rest/v3/projects.alerts"
 _OURS = "our reading"
 
@@ -61,7 +62,7 @@ _WRITES = (
     Rule("series/metric-kind", "Metric kind for metric X must be GAUGE, but is CUMULATIVE.", "stackdriver-prometheus-sidecar#86", ISSUE_TEXT),
     Rule("series/declared-type", "A series' value_type, where given, is the type of its point.", _SERIES, DOCUMENTED),
     Rule("series/finite", "Numbers are finite: NaN and infinities are refused.", _OURS, UNVERIFIED),
-    Rule("series/active", "200,000 active series (24 h) for each monitored resource, 1,000,000 for Prometheus; on global, for each metric. The code 8 in the summary and the sentence are ours.", _QUOTAS, DOCUMENTED),
+    Rule("series/active", "200,000 active series (24 h) for each monitored resource, 1,000,000 for Prometheus; on global, for each metric. Monitored resource has too many time series (custom metrics). RESOURCE_EXHAUSTED; the code 8 in the summary is ours.", f"{_QUOTAS}; opentelemetry-collector-contrib#36502", ISSUE_TEXT),
     Rule("series/retention", "Points are kept for 26 h.", _OURS, UNVERIFIED),
     Rule("series/service", "CreateServiceTimeSeries is not emulated.", _OURS, UNVERIFIED),
     Rule("distribution/count", "The bucket counts sum up to the count.", _DISTRIBUTION, DOCUMENTED),
@@ -87,7 +88,7 @@ _METRICS = (
     Rule("metric/combination", "BOOL and STRING only with GAUGE.", "google/api/metric.proto", DOCUMENTED),
     Rule("metric/custom-combination", "custom.googleapis.com takes neither DELTA nor STRING.", _KINDS, DOCUMENTED),
     Rule("metric/label-type", "Labels of workload, external and prometheus metrics are strings; custom ones may be BOOL or INT64.", "opentelemetry-operations-java#159", ISSUE_TEXT),
-    Rule("metric/quota", "10,000 custom descriptors; 25,000 workload, external and Prometheus ones. The status is ours.", _QUOTAS, DOCUMENTED),
+    Rule("metric/quota", "10,000 custom descriptors; 25,000 workload, external and Prometheus ones. Your metric descriptor quota has been exhausted: Limit for X is N. RESOURCE_EXHAUSTED; that the other points of a call are written is ours.", f"{_QUOTAS}; prometheus-engine#542, telegraf#7259", ISSUE_TEXT),
     Rule("metric/delete", "Only user-defined descriptors can be deleted; their data goes with them.", _DESCRIPTORS, DOCUMENTED),
     Rule("metric/not-found", "Could not find descriptor for metric 'X'.", _OURS, UNVERIFIED),
     Rule("resource/unknown", "Unrecognized resource type: X.", "opentelemetry-operations-java#46", ISSUE_TEXT),
@@ -95,7 +96,7 @@ _METRICS = (
     Rule("resource/labels", "The set of resource labels is incomplete. Missing labels: (namespace task_id).", "opentelemetry-operations-java#139", ISSUE_TEXT),
     Rule("resource/unknown-label", "Unrecognized resource label: X", "opencensus-go-exporter-stackdriver#92", ISSUE_TEXT),
     Rule("resource/location", "Unrecognized region or location. (Only the shape is checked: region, zone, multi-region or global.)", "stackdriver-prometheus-sidecar#251", ISSUE_TEXT),
-    Rule("resource/project", "The label project_id is filled in by the service, whatever was written.", "google-cloud-python#2057", UNVERIFIED),
+    Rule("resource/project", "The label project_id is filled in by the service; that it replaces what was written is ours.", "google-cloud-python#2057", ISSUE_TEXT),
 )
 
 _READS = (
@@ -121,7 +122,7 @@ _READS = (
     Rule("reduce/aligned", "A reducer needs an aligner other than ALIGN_NONE.", _AGGREGATION, DOCUMENTED),
     Rule("reduce/groups", "Groups have one resource type; labels not named in group_by_fields are dropped, project_id stays.", _AGGREGATION, DOCUMENTED),
     Rule("reduce/mean", "REDUCE_MEAN of distributions is the mean of all their values.", _AGGREGATION, UNVERIFIED),
-    Rule("percentile/interpolation", "Percentiles of distributions are interpolated linearly within the bucket.", _OURS, UNVERIFIED),
+    Rule("percentile/interpolation", "Percentiles of distributions are interpolated linearly within the bucket; what serves as a bound of the first and the last one is ours.", "https://cloud.google.com/monitoring/api/v3/distribution-metrics", DOCUMENTED),
     Rule("percentile/numbers", "Percentiles of numbers are interpolated between the two nearest ranks.", _OURS, UNVERIFIED),
     Rule("distribution/rebucket", "Distributions with different buckets are merged by the midpoints of their buckets.", _OURS, UNVERIFIED),
 )
@@ -139,22 +140,22 @@ _POLICIES = (
     Rule("policy/documentation", "Content 8192 characters and 10,240 bytes, subject 10,240 bytes, 3 links, text/markdown.", _POLICY, DOCUMENTED),
     Rule("policy/channels", "At most 16 notification channels.", _QUOTAS, UNVERIFIED),
     Rule("policy/channel-exists", "Channels exist (checked where the channel service is emulated).", _POLICY, UNVERIFIED),
-    Rule("policy/quota", "500 policies in a project; only an old page was seen.", _QUOTAS, UNVERIFIED),
-    Rule("policy/auto-close", "30 minutes to 7 days; 7 days by default.", _BEHAVIOUR, UNVERIFIED),
+    Rule("policy/quota", "500 policies in a project; an old version of the page says so of a Workspace.", _BEHAVIOUR, DOCUMENTED),
+    Rule("policy/auto-close", "the autoclose duration should be at least 30 minutes. 7 days by default; that it is the most is ours.", "karaoke-gen#788, terraform-provider-google#10523", ISSUE_TEXT),
     Rule("policy/mask", "update_mask: listed fields are set or cleared; empty: the policy is replaced, conditions keep their id by name.", _POLICY, DOCUMENTED),
     Rule("policy/list", "filter and order_by by display_name, user_labels, documentation, enabled and others.", _SORTING, DOCUMENTED),
     Rule("condition/metric-exists", "Cannot find metric(s) that match type = X. ... up to 10 minutes (NOT_FOUND; the delay is a setting, 0 by default).", "terraform-provider-google#11102, #10325", ISSUE_TEXT),
     Rule("condition/resource-type", 'must specify a restriction on "resource.type" in the filter', "nodejs-monitoring#46", ISSUE_TEXT),
     Rule("condition/period", "alignment period must be in multiples of one minute; at most 25 h", "terraform-provider-google#10893", ISSUE_TEXT),
     Rule("condition/duration", "only multiples of 1 minute are supported", "monitoring-dashboard-samples#179", ISSUE_TEXT),
-    Rule("condition/longest-duration", "A duration is at most 25 h.", _OURS, UNVERIFIED),
+    Rule("condition/longest-duration", "Alignment period and duration are together at most 25 h; the sentence is ours.", "chainguard terraform-infra-common#783, #1022", ISSUE_TEXT),
     Rule("condition/comparison", "Only COMPARISON_GT and COMPARISON_LT.", _POLICY, DOCUMENTED),
     Rule("condition/missing-data", "Conditions setting evaluation_missing_data must have a non-zero duration.", "terraform-provider-google#16892", ISSUE_TEXT),
     Rule("condition/aligner", "Aligners are checked against the metric when the policy is written.", "exposure-notifications-verification-server#659", ISSUE_TEXT),
     Rule("condition/comparable", "The aggregated value is a number or a boolean.", _OURS, UNVERIFIED),
     Rule("condition/ratio", "Numerator and denominator use the same alignment periods.", _POLICY, DOCUMENTED),
     Rule("condition/trigger", "A count is positive, a percentage above 0 and at most 100.", _POLICY, UNVERIFIED),
-    Rule("condition/absence", "An absence lasts at least 120 s, in whole minutes.", _POLICY, DOCUMENTED),
+    Rule("condition/absence", "An absence lasts at least 120 s and at most 23.5 h, in whole minutes.", f"{_POLICY}; {_ABSENCE}", DOCUMENTED),
     Rule("condition/promql", "Query required, duration >= 0, interval a positive multiple of 30 s, names at most 2048 characters.", _POLICY, DOCUMENTED),
     Rule("condition/forecast", "A forecast horizon is 1 to 60 hours.", _POLICY, DOCUMENTED),
     Rule("condition/stored", "Only threshold and absence conditions are evaluated; forecasts, SLO selectors and the other kinds are stored.", _OURS, UNVERIFIED),
@@ -165,7 +166,7 @@ _EVALUATION = (
     Rule("alert/cadence", "Evaluated within 5 s instead of about once a minute, without ingestion delay.", _OURS, UNVERIFIED),
     Rule("alert/duration", "A condition is met when every window of the duration violates it.", _BEHAVIOUR, DOCUMENTED),
     Rule("alert/missing-data", "NO_OP keeps an alert, INACTIVE closes it, ACTIVE counts as a violation.", _POLICY, DOCUMENTED),
-    Rule("alert/absence", "An absence opens when a series that had data while the policy was there has had none for the duration; data closes it.", _OURS, UNVERIFIED),
+    Rule("alert/absence", "An absence opens when a series that had data while the policy was there has had none for the duration; that data closes it is ours.", _ABSENCE, DOCUMENTED),
     Rule("alert/one-a-series", "One alert for each policy, condition and series; closed when the condition is no longer met.", _BEHAVIOUR, DOCUMENTED),
     Rule("alert/ratio-zero", "A ratio with a denominator of 0, or of which one side is missing, has no value.", _OURS, UNVERIFIED),
     Rule("alert/disabled", "Disabling or deleting a policy, or removing the condition, closes its alerts.", _OURS, UNVERIFIED),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .distribution import Distribution
 from .messages import CUMULATIVE, DELTA
-from .names import domain_of, short
+from .names import domain_of
 from .times import display
 
 Value = bool | int | float | str | Distribution
@@ -205,11 +205,9 @@ class SeriesStore:
                 self._full.pop(pool, None)
                 return
             self._full[pool] = now_ns
+        domain = domain_of(identity.metric_type).partition(".")[0]
         raise WriteError(
-            8,
-            f"The monitored resource {short(resource_text(identity))} has reached its limit of {limit} "
-            "active time "
-            "series.",
+            8, f"Monitored resource has too many time series ({domain} metrics).", by_storage=True
         )
 
     def _sweep(self, now_ns: int) -> None:

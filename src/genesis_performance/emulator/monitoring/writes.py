@@ -1,8 +1,9 @@
 """CreateTimeSeries: every point is judged for itself, good ones are stored, and the rest is summed up.
 
 The whole call is refused only for more than 200 series. Otherwise the points that hold are written, and
-when one does not, the call ends with INVALID_ARGUMENT and a ``CreateTimeSeriesSummary``; retrying such a
-call as it is writes the good points a second time (and is refused for that).
+when one does not, the call ends with INVALID_ARGUMENT (RESOURCE_EXHAUSTED where all that failed did so for a
+quota) and a ``CreateTimeSeriesSummary``; retrying such a call as it is writes the good points a second time
+(and is refused for that).
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _VALUE_TYPES = {
     "bool_value": BOOL,
     "string_value": STRING,
 }
-_INVALID = 3
+_INVALID, _EXHAUSTED = 3, 8
 
 
 class Writer:
@@ -286,7 +287,9 @@ def _refusal(written: Any, failures: list[tuple[int, WriteError, Identity | None
         failed = summary.errors.add(point_count=count)
         failed.status.code = code
     return RpcError(
-        "INVALID_ARGUMENT", f"One or more TimeSeries could not be written: {'; '.join(parts)}", [summary]
+        "RESOURCE_EXHAUSTED" if set(codes) == {_EXHAUSTED} else "INVALID_ARGUMENT",
+        f"One or more TimeSeries could not be written: {'; '.join(parts)}",
+        [summary],
     )
 
 

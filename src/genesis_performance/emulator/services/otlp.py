@@ -47,6 +47,7 @@ from .otlp_resources import (
 DOMAIN = "prometheus.googleapis.com"
 OTHER_DOMAINS = ("workload.googleapis.com/", "custom.googleapis.com/")
 NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_:./]*")
+MAX_POINTS = MAX_RESOURCES = 200  # in one request
 MAX_REASONS = 5  # in one error message
 
 _Request = message("ExportMetricsServiceRequest")
@@ -101,6 +102,7 @@ class MetricsService:
         return json_format.MessageToJson(self._export(given), indent=None).encode()
 
     def _export(self, request: Any) -> Any:
+        _check_size(request)
         reasons: Counter[str] = Counter()
         resources = [(each, texts(each.resource.attributes)) for each in request.resource_metrics]
         for _, attributes in resources:
@@ -181,6 +183,23 @@ class MetricsService:
         now_ns = self._cloud.clock.now_ns()
         _append(project, identity, one, _Source("", "Target metadata"), (at_ns, at_ns, now_ns))
         self.ingested["samples"] += 1
+
+
+def _check_size(request: Any) -> None:
+    points = sum(
+        len(data_points(metric))
+        for each in request.resource_metrics
+        for scoped in each.scope_metrics
+        for metric in scoped.metrics
+    )
+    for what, count, most in (
+        ("points", points, MAX_POINTS),
+        ("ResourceMetrics", len(request.resource_metrics), MAX_RESOURCES),
+    ):
+        if count > most:
+            raise RpcError(
+                "INVALID_ARGUMENT", f"A maximum of {most} {what} can be written in a single request."
+            )
 
 
 def _append(

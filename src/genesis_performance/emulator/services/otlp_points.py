@@ -21,6 +21,7 @@ from ..monitoring.messages import Distribution as DistributionMessage
 
 TEMPORALITY_DELTA, TEMPORALITY_CUMULATIVE = 1, 2
 NO_VALUE = 1  # DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
+MAX_QUANTILES = 10  # of one summary
 MOST_COUNT = 2**63 - 1  # OTLP counts to twice that, Cloud Monitoring does not
 
 
@@ -67,6 +68,8 @@ def written(metric: Any, point: Any) -> Iterator[Written]:
         suffix, kind = _of_histogram(metric.exponential_histogram)
         yield Written(suffix, kind, DISTRIBUTION, _checked(_exponential(point)))
     else:
+        if len(point.quantile_values) > MAX_QUANTILES:
+            raise RefusedError(f"a summary has at most {MAX_QUANTILES} quantiles")
         yield Written("_count/summary", CUMULATIVE, DOUBLE, float(point.count))
         yield Written("_sum/summary:counter", CUMULATIVE, DOUBLE, _finite(point.sum))
         for each in point.quantile_values:

@@ -11,6 +11,7 @@ _MIGRATION = "opentelemetry-operations-python, MIGRATION.md"
 _OTLP = "https://opentelemetry.io/docs/specs/otlp/"
 _PROTO = "opentelemetry-proto, metrics.proto"
 _GOFR = "gofr-dev/gofr#4113"
+_LIMITS = "https://docs.cloud.google.com/stackdriver/quotas"
 _PRICES = "https://cloud.google.com/stackdriver/pricing"
 _OURS = "our reading"
 
@@ -18,7 +19,10 @@ _OURS = "our reading"
 RULES = (
     Rule("otlp/encodings", "POST /v1/metrics as application/x-protobuf or application/json, gzip or not, and gRPC; anything else is 415. The answer has the request's encoding, errors are a google.rpc.Status.", f"{_OVERVIEW}; {_OTLP}", DOCUMENTED),
     Rule("otlp/size", "A request has at most 64 MiB, unpacked; more is 413. The real limit is not known.", _OTLP, UNVERIFIED),
-    Rule("otlp/no-limit", "Points of a request and requests a minute are not limited: no figure was found.", _OURS, UNVERIFIED),
+    Rule("otlp/points", "A maximum of 200 points can be written in a single request. The whole request is refused.", f"{_LIMITS}; gofr-dev/gofr#4266", ISSUE_TEXT),
+    Rule("otlp/resources", "At most 200 ResourceMetrics in a request; the sentence is ours.", _LIMITS, DOCUMENTED),
+    Rule("otlp/quantiles", "At most 10 quantiles of a summary; that the point is rejected, and the sentence, are ours.", _LIMITS, DOCUMENTED),
+    Rule("otlp/rate", "The quota of 60,000 requests a minute and region is not enforced; plant RESOURCE_EXHAUSTED instead.", _LIMITS, DOCUMENTED),
     Rule("otlp/project", "Every resource has the attribute gcp.project_id, else the whole request is 400; the sentence is ours.", "code comments of production clients", ISSUE_TEXT),
     Rule("otlp/partial", "Points are judged one by one; the rejected are counted in partial_success of a 200. The sentences are ours.", f"{_REFERENCE}.post; {_GOFR}", DOCUMENTED),
     Rule("otlp/location", "location: location, cloud.availability_zone, cloud.region; without any the point is rejected.", f"{_REFERENCE}; {_GOFR}", ISSUE_TEXT),
@@ -29,7 +33,7 @@ RULES = (
     Rule("otlp/instance", "instance: instance, service.instance.id, faas.instance, k8s.pod.name:k8s.container.name, k8s.pod.name, host.id; without any the point is rejected.", _GOFR, ISSUE_TEXT),
     Rule("otlp/name", "Metric names match [a-zA-Z][a-zA-Z0-9_:./]*.", _OVERVIEW, DOCUMENTED),
     Rule("otlp/label-key", "Label keys match [a-zA-Z_][a-zA-Z0-9_.]*; a point with another is rejected.", _OVERVIEW, DOCUMENTED),
-    Rule("otlp/label-value", "Label values have at most 1024 characters; empty ones are left out.", _OURS, UNVERIFIED),
+    Rule("otlp/label-value", "Label values have at most 1024 characters, as the limits of Cloud Monitoring apply too; that empty ones are left out is ours.", _LIMITS, DOCUMENTED),
     Rule("otlp/scope", "otel_scope_name and otel_scope_version are labels where they are not empty.", "opentelemetry-operations-go, googlemanagedprometheus", DOCUMENTED),
     Rule("otlp/type", "The type is prometheus.googleapis.com/NAME/SUFFIX; dots stay, no unit and no _total is added.", _MIGRATION, DOCUMENTED),
     Rule("otlp/other-domains", "A name that begins with workload.googleapis.com/ or custom.googleapis.com/ is the type, without a suffix.", _MIGRATION, UNVERIFIED),
@@ -39,7 +43,7 @@ RULES = (
     Rule("otlp/delta", "Monotonic delta sums: /delta, DELTA; non-monotonic ones are rejected.", _MIGRATION, DOCUMENTED),
     Rule("otlp/histogram", "Histograms: /histogram, CUMULATIVE, or /histogram:delta, DELTA; the deviation is made of the middles of the buckets.", _MIGRATION, DOCUMENTED),
     Rule("otlp/exponential", "Exponential histograms likewise; zeros and negative values are in the first bucket.", _REFERENCE, UNVERIFIED),
-    Rule("otlp/buckets", "At most 200 buckets, as in CreateTimeSeries.", "https://cloud.google.com/monitoring/quotas", UNVERIFIED),
+    Rule("otlp/buckets", "At most 200 buckets, as the limits of Cloud Monitoring apply too.", _LIMITS, DOCUMENTED),
     Rule("otlp/summary", "Summaries: NAME_count/summary, NAME_sum/summary:counter, NAME/summary with the label quantile.", _REFERENCE, UNVERIFIED),
     Rule("otlp/temporality", "Sums and histograms have an aggregation temporality.", _PROTO, UNVERIFIED),
     Rule("otlp/counts", "A count is at most 2^63 - 1, which is all that a Distribution holds; the sentence is ours.", "google/api/distribution.proto", DOCUMENTED),

@@ -94,11 +94,12 @@ class Emulated:
         self._policies.CreateAlertPolicy(type(wanted).pb(wanted))
 
     def take(self, series: Iterable[Series]) -> None:
-        batch = [(one, one.points[-1]) for one in series]
         if self._encoder is None:
+            batch = [(one, one.points[-1]) for one in series]
             self._metrics.CreateTimeSeries(create_request("p", PREFIX, RESOURCE, batch))
             return
-        self._telemetry.Export(self._encoder.request((self._encoder.encoding(one), at) for one, at in batch))
+        items = [(one, self._encoder.encoding(one), one.points[-1]) for one in series]
+        self._telemetry.Export(self._encoder.request(items))
         assert not self._telemetry.ingested["rejected"]
 
     def open(self) -> set[str]:

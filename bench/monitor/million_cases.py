@@ -122,7 +122,7 @@ def _play(name: str, seconds: float, method: str, pid: int, memory: dict[str, in
         _watch(name, ends - seconds / 2, memory)
         os.kill(pid, signal.SIGSTOP)
     try:
-        _watch(name, ends, memory)
+        _watch("hanging" if name == "down" else name, ends, memory)
     finally:
         os.kill(pid, signal.SIGCONT)
 

@@ -1,9 +1,9 @@
 """Start processes that record and kill them: ``killed_processes.py SERVICE KILLS SEED FACTOR ORIGIN``.
 
 Six at a time are forked. Each records in two threads, five ways in turn, and writes a byte into a pipe
-after each call that returned. It is killed at a random moment and its bytes are counted. Its clock runs
-FACTOR times as fast since ORIGIN, as that of the emulator does: so it lives to send although points are 5 s
-apart. Prints JSON.
+after each call that returned. It is killed at a random moment, every other one not before its first byte, and
+its bytes are counted. Its clock runs FACTOR times as fast since ORIGIN, as that of the emulator does: so it
+lives to send although points are 5 s apart. Prints JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 
 THREADS = 2
 AT_ONCE = 6
-LIVES_S = 0.5
+LIVES_S, LONG_S = 0.5, 600.0
 ROUNDS = 50
 METRICS = {
     "c": "orders",
@@ -123,12 +123,15 @@ def main() -> None:
     while begun < kills or running:
         while begun < kills and len(running) < AT_ONCE:
             reads, pid = forked(service, begun, FastClock(factor, origin_ns), list(running))
-            running[reads] = begun, pid, time.monotonic() + chance.uniform(0, LIVES_S)
+            lives_s = chance.uniform(0, LIVES_S)
+            running[reads] = begun, pid, time.monotonic() + (LONG_S if begun % 2 else lives_s)
             found[begun] = dict.fromkeys(METRICS, 0)
             begun += 1
         for reads in select.select(list(running), [], [], 0.002)[0]:
-            number, pid, _ = running[reads]
+            number, pid, dies_at = running[reads]
             text = os.read(reads, 65536)
+            if dies_at > time.monotonic() + LIVES_S:
+                running[reads] = number, pid, time.monotonic() + chance.uniform(0, LIVES_S)
             for way in METRICS:
                 found[number][way] += text.count(way.encode())
             if not text:

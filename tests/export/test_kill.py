@@ -113,6 +113,6 @@ def test_kills_at_random_moments_lose_nothing_acknowledged_and_double_nothing(
     assert (lost, doubled) == ([], [])
     (together,) = sent[TOGETHER].values()
     assert 0 <= together - sum(counts[TOGETHER] for counts in acknowledged.values()) <= THREADS * KILLS
-    assert sum(sum(counts.values()) for counts in acknowledged.values()) > KILLS
+    assert sum(1 for counts in acknowledged.values() if sum(counts.values())) >= KILLS // 2
     left = [path.name for path in (tmp_path / "buffer").rglob("*") if path.is_file()]
     assert sorted(left) == ["totals", "writer"]

@@ -45,19 +45,17 @@ def test_operations_appear_and_metrics_land(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_everything(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    child = subprocess.Popen(
-        [*COMMAND, "--report", str(tmp_path / "r.html")], stdout=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    assert child.stdout is not None
-    pids = []
-    for line in child.stdout:
-        pids += [int(found) for found in re.findall(r"process (\d+)", line)]
-        if " LIVE " in line:
-            break
-    child.send_signal(number)
-    rest = child.stdout.read()
-    assert child.wait(60) == code, rest
-    child.stdout.close()
+    command = [*COMMAND, "--report", str(tmp_path / "r.html")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as child:
+        assert child.stdout is not None
+        pids = []
+        for line in child.stdout:
+            pids += [int(found) for found in re.findall(r"process (\d+)", line)]
+            if " LIVE " in line:
+                break
+        child.send_signal(number)
+        rest = child.stdout.read()
+        assert child.wait(60) == code, rest
     assert pids
     assert not any(map(alive, pids))
     assert list(tmp_path.iterdir()) == []

@@ -106,9 +106,9 @@ def enough_is_seen(stage: DatasetteStage) -> str | None:
 
 
 STEPS: tuple[Step[DatasetteStage], ...] = (
-    Step(name="the operations appear", kind="LIVE", deadline_s=40, holds=operations_appear),
-    Step(name="metrics land in Cloud Monitoring", kind="METRICS", deadline_s=40, holds=metrics_land),
-    Step(name="enough is seen", kind="WATCHED", deadline_s=40, holds=enough_is_seen),
+    Step(name="the operations appear", kind="LIVE", deadline_s=180, holds=operations_appear),
+    Step(name="metrics land in Cloud Monitoring", kind="METRICS", deadline_s=180, holds=metrics_land),
+    Step(name="enough is seen", kind="WATCHED", deadline_s=180, holds=enough_is_seen),
 )
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import GenesisPerformanceError
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0  # a busy machine imports slowly
 STOP_TIMEOUT_S = 10.0
 
 

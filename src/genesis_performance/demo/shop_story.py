@@ -242,31 +242,31 @@ def incident_closes(stage: ShopStage) -> str | None:
 
 
 APPEAR: Step[ShopStage] = Step(
-    name="the operations appear", kind="LIVE", deadline_s=30, holds=operations_appear
+    name="the operations appear", kind="LIVE", deadline_s=180, holds=operations_appear
 )
 LAND: Step[ShopStage] = Step(
-    name="metrics land in Cloud Monitoring", kind="METRICS", deadline_s=30, holds=metrics_land
+    name="metrics land in Cloud Monitoring", kind="METRICS", deadline_s=180, holds=metrics_land
 )
 ALERT: Step[ShopStage] = Step(
-    name="the alert policy is made", kind="ALERT", deadline_s=20, holds=alert_is_made
+    name="the alert policy is made", kind="ALERT", deadline_s=180, holds=alert_is_made
 )
 BASELINE: Step[ShopStage] = Step(
     name="v1 has run long enough to compare",
     kind="BASELINE",
-    deadline_s=60,
+    deadline_s=180,
     holds=baseline_is_long_enough,
 )
 BROKEN: tuple[Step[ShopStage], ...] = (
-    Step(name="the regression is found", kind="REGRESSION", deadline_s=45, holds=regression_is_found),
-    Step(name="the incident opens", kind="INCIDENT", deadline_s=45, holds=incident_opens),
-    Step(name="the optimizer names the cause", kind="CAUSE", deadline_s=45, holds=cause_is_named),
+    Step(name="the regression is found", kind="REGRESSION", deadline_s=180, holds=regression_is_found),
+    Step(name="the incident opens", kind="INCIDENT", deadline_s=180, holds=incident_opens),
+    Step(name="the optimizer names the cause", kind="CAUSE", deadline_s=180, holds=cause_is_named),
 )
 REPAIRED: tuple[Step[ShopStage], ...] = (
-    Step(name="the fix is confirmed", kind="CONFIRMED", deadline_s=45, holds=fix_is_confirmed),
+    Step(name="the fix is confirmed", kind="CONFIRMED", deadline_s=180, holds=fix_is_confirmed),
     Step(
         name="the incident closes, a minute after the fix",
         kind="CLOSED",
-        deadline_s=90,
+        deadline_s=180,
         holds=incident_closes,
     ),
 )

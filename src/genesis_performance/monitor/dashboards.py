@@ -127,18 +127,18 @@ class CloudDashboards:
         request = {"parent": f"projects/{self.project}", "dashboard": _message(wanted)}
         created = str(call("dashboards", "create_dashboard", request).name)
         log.info("dashboard %s (%s) created", wanted.display_name, created)
-        # Of two processes that create it at the same moment, whoever looks last leaves one of them.
-        kept = self.find(wanted)
-        if kept is None:
-            return created
-        for one in self._named(wanted):
-            if one.name != kept.name:
+        # Of two processes that create it at the same moment, whoever looks last leaves one. Both judge by one
+        # look each: with two looks each could keep what the other deletes.
+        named = self._named(wanted)
+        kept = _first(named)
+        for one in named:
+            if one is not kept:
                 self.delete(str(one.name))
-        return str(kept.name)
+        return created if kept is None else str(kept.name)
 
     def find(self, wanted: PerformanceDashboard) -> Any | None:
         """Ours of this service and environment; the first by name, should there be several."""
-        return min(self._named(wanted), key=lambda one: str(one.name), default=None)
+        return _first(self._named(wanted))
 
     def _named(self, wanted: PerformanceDashboard) -> list[Any]:
         label = wanted.body["labels"][DASHBOARD_LABEL]
@@ -180,6 +180,10 @@ class CloudDashboards:
             return self._updated(newest, wanted, may_retry=False)
         log.info("dashboard %s (%s) updated", wanted.display_name, existing.name)
         return str(existing.name)
+
+
+def _first(named: Iterable[Any]) -> Any | None:
+    return min(named, key=lambda one: str(one.name), default=None)
 
 
 def _message(wanted: PerformanceDashboard) -> dict[str, Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import json
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from ..config import settings
 from ..errors import CloudPermissionError, GenesisPerformanceError
+
+if TYPE_CHECKING:
+    from ..monitor.published_health import ProcessesHealth
 
 PROBE_TIMEOUT_S = 5.0
 
@@ -75,28 +78,60 @@ def command(
         return
     checks = list(_checks(project))
     exported = list(_exported(project))
+    running = _running()
     if as_json:
+        from ._monitor_output import as_json_text
+
         shown = {
             "checks": [dataclasses.asdict(one) for one in checks],
             "exported": [dataclasses.asdict(one) for one in exported],
+            "processes": [dataclasses.asdict(one) | {"failure": one.failure} for one in running],
             "roles": [dict(zip(("feature", "role", "identity"), row, strict=True)) for row in ROLES],
         }
-        click.echo(json.dumps(shown, indent=2))
+        click.echo(as_json_text(shown))
     else:
         for one in checks:
             _say(one)
         click.echo("\nWhat leaves this machine")
         for one in exported:
             _say(one)
+        _say_running(running)
         click.echo("\nIAM roles")
         for feature, role, identity in ROLES:
-            click.echo(f"  {feature:<34}{role:<58}{identity}")
-    context.exit(1 if any(one.ok is False for one in (*checks, *exported)) else 0)
+            click.echo(f"  {feature} ({identity})\n      {role}")
+    is_fine = all(one.ok is not False for one in (*checks, *exported))
+    context.exit(0 if is_fine and not any(one.failure for one in running) else 1)
+
+
+def _running() -> list[ProcessesHealth]:
+    """None with wrong settings, which a check has said already."""
+    from ._doctor_processes import processes
+
+    try:
+        return processes()
+    except GenesisPerformanceError:
+        return []
+
+
+def _say_running(running: list[ProcessesHealth]) -> None:
+    from ._doctor_processes import SHOWN, lines
+
+    click.echo("\nServices on this machine, within a day")
+    if not running:
+        click.echo("-     none")
+    for one in running[:SHOWN]:
+        first, *others = lines(one)
+        ok = False if one.failure else True if one.writer_pid is not None else None
+        _say(Check(one.service, ok, first, one.failure))
+        for line in others:
+            click.echo(f"      {'':<14}{line}")
+    if len(running) > SHOWN:
+        click.echo(f"      and {len(running) - SHOWN} more; --json has all")
 
 
 def _say(one: Check) -> None:
     mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
-    click.echo(f"{mark}  {one.name:<14}{one.text}")
+    click.echo(f"{mark}  {one.name:<13} {one.text}")
     if one.remedy:
         click.echo(f"      {'':<14}{one.remedy}")
 

@@ -22,6 +22,7 @@ from .handles import Counter, Distribution, Gauge
 from .health import MonitorHealth
 from .health import of as _health
 from .pipeline import Destination, Pipeline, join, leave
+from .published_health import publish
 
 if TYPE_CHECKING:
     from ..model.alert import PerformanceIncident
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from .watch import Watch
 
 log = logging.getLogger(__name__)
+
+PUBLISH_S = 10.0
+"""Between two times that ``doctor`` is told how this process is."""
 
 _PREFIX = re.compile(r"[A-Za-z0-9_.\-/]{1,100}")
 
@@ -91,7 +95,7 @@ class PerformanceMonitor(Alerting):
         Raises:
             ConfigurationError: the settings are wrong.
         """
-        self._open().exporter.start()
+        self._run(self._open())
 
     def record_performance_metric(
         self, name: str, value: float, labels: Mapping[str, str] | None = None
@@ -200,8 +204,11 @@ class PerformanceMonitor(Alerting):
             return True
         if self._watch is not None:
             self._watch.close()
+        pipeline.stop_looking(self._publish)
         complete = leave(pipeline, timeout_s)
         self._last = pipeline
+        if pipeline.exporter.counts.exported or pipeline.exporter.counts.failures:
+            self._publish()
         if self._notifier is not None:
             self._notifier.close(timeout_s)
         if self._records is not None:
@@ -290,13 +297,37 @@ class PerformanceMonitor(Alerting):
         try:
             pipeline = self._pipeline or self._open()
             if not pipeline.exporter.is_running:
-                pipeline.exporter.start()
+                self._run(pipeline)
             return pipeline.buffer
         except StateError:
             self._complaints.add("closed", "a metric was recorded after the monitor was closed")
         except Exception as error:  # noqa: BLE001 - the host's request must go on
             self._complaints.add("failed", "metrics are not recorded: %s", error)
         return None
+
+    def _run(self, pipeline: Pipeline) -> None:
+        """Export in the background, and say how it goes to who looks from outside."""
+        if pipeline.writer is None:
+            pipeline.exporter.start()
+        else:
+            pipeline.look_regularly(self._publish, PUBLISH_S)
+
+    def _publish(self) -> None:
+        """Called by the process that sends."""
+        pipeline = self._pipeline or self._last
+        shared = pipeline.shared_health() if pipeline is not None else None
+        if pipeline is None or shared is None:
+            return
+        place = {
+            "service": pipeline.service,
+            "environment": self._environment,
+            "prefix": pipeline.destination.prefix,
+            "write_interval_s": settings().monitoring.write_interval_s,
+        }
+        try:
+            publish(shared.folder, {**place, **self._health_of(pipeline)})
+        except OSError as error:  # a disk that is full: the log says so, which has room elsewhere
+            pipeline.complaints.add("health", "doctor can not be told how this process is: %s", error)
 
     def _record(self, name: str, value: float, labels: Mapping[str, str] | None) -> None:
         buffer = self._ready or self._buffer()

@@ -85,6 +85,7 @@ class Stage:
             "GENESIS_PERF_EMULATOR": self.emulator.grpc,
             "GENESIS_PERF_EMULATOR_HTTP": self.emulator.http,
             "GENESIS_PERF__MONITORING__WRITE_INTERVAL_S": str(WRITE_INTERVAL_S),
+            "GENESIS_PERF__MONITORING__BUFFER_DIR": str(self.folder / "metrics"),
             "GENESIS_PERF__STORAGE__URL": f"sqlite:///{self.folder / 'history.db'}",
             "GOOGLE_CLOUD_PROJECT": PROJECT,
         }

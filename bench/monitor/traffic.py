@@ -365,6 +365,9 @@ class _Told:
     def tell(self, notification: Notification) -> None:
         self.events.append((self._clock.elapsed_s, notification))
 
+    def catch_up(self) -> None:
+        """Nothing waits here from one process to the next."""
+
 
 class _Stage:
     def __init__(self, scenario: Scenario, folder: Path) -> None:

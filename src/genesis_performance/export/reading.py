@@ -265,9 +265,13 @@ def _add(total: OperationTotal, header: Header, words: tuple[int, ...]) -> bool:
 
 
 def _text(payload: memoryview, about: int) -> SeriesText | None:
+    """What a series says, None when that is damaged, or can not be sent."""
     try:
         found = read_series(bytes(payload), about)
-        hash(found)  # who made it up may have put anything where texts belong
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
-    return found
+    if found is None or type(found.key.kind) is not int or type(found.start_unix_ns) is not int:
+        return None
+    texts = found.key.name, found.unit, *(text for label in found.key.labels for text in label)
+    is_good = all(type(text) is str for text in texts) and 0 <= found.start_unix_ns < 1 << 63
+    return found if is_good else None

@@ -87,7 +87,7 @@ def test_the_list_of_complaints_names_tests_that_there_are(file: str, name: str)
 
 def test_every_complaint_has_a_test_or_says_that_it_is_ours_too() -> None:
     rows = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ")]
-    complaints = [row for row in rows if not row.startswith(("| reported", "| ---"))]
+    complaints = [row for row in rows if not row.startswith(("| reported", "| fault |"))]
     assert len(complaints) >= 25
     for row in complaints:
         assert REFERENCE.search(row) or "**ours too**" in row, row

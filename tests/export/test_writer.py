@@ -384,6 +384,22 @@ def test_a_writer_whose_lock_was_removed_gives_way(make: Make, folder: Path) -> 
     assert not first.writer.take()
 
 
+def test_a_writer_whose_lock_was_removed_and_that_gets_it_again_keeps_its_distance(
+    make: Make, clock: FakeClock, folder: Path
+) -> None:
+    first, second = make(), make()
+    first.count(1)
+    assert first.export() == {"orders": 1}
+    (folder / LOCK_NAME).unlink()
+    second.writer.take()
+    newest = dated(second, clock)
+    second.end()
+    assert first.writer.take()
+    _, wait_s = first.writer.date(clock.unix_ns(), spacing_s=SPACING_S, final=False)
+    assert clock.unix_ns() + wait_s * SECOND_NS == pytest.approx(newest + SPACING_S * SECOND_NS)
+    assert first.export() == {"orders": 1}
+
+
 def test_of_a_gauge_the_value_set_last_wins_whoever_set_it(make: Make, clock: FakeClock) -> None:
     first, second = make(), make()
     second.buffer.record("depth", 9, kind=GAUGE)

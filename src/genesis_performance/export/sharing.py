@@ -132,10 +132,12 @@ class SharedFolder:
             self.resign()
         else:
             close_file(self._lock_fd)
-            save(self.path, kept)
         self._lock_fd = fd
         try:
-            self._folded = kept or self._loaded()
+            if kept is None:
+                self._folded = self._loaded()
+            else:
+                save(self.path, kept)
             self._write(_SENT_NS, 0)  # the clock of an earlier boot says nothing
             self._write(_PID, os.getpid())
             self._write(_ENDS, 0)

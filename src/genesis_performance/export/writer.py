@@ -67,10 +67,10 @@ class Writer:
     def take(self) -> bool:
         """Whether it is this process's turn; it is as soon as no other process has it."""
         with self._lock:
-            led = self.shared.leads
+            knew = self.shared.folded if self.shared.leads else None
             if not self._quietly(self.shared.try_lead):
                 return False
-            if not led:
+            if self.shared.folded is not knew:
                 self._newest_ns = self._inherited_ns = self.shared.newest_unix_ns()
                 self._left = None
                 self._used = sum(_series_of(key) for key in self.shared.folded.starts)

@@ -36,6 +36,7 @@ def test_operations_appear_and_metrics_land(tmp_path: Path) -> None:
         traffic, pid, folder = stage.traffic, stage.process.pid, stage.folder
         assert traffic is not None
         assert not stage.traffic.failed
+        assert list((folder / "metrics").iterdir()), "nothing of it is left elsewhere"
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert "POST /checkout/{cart_id}" in page
     assert not alive(pid)

@@ -130,3 +130,48 @@ def test_doctor_says_that_the_store_can_not_be_written(
     monkeypatch.setenv("GENESIS_PERF__STORAGE__URL", f"sqlite:///{tmp_path}/file/history.db")
     config.reset()
     assert "FAIL  store" in run(doctor, code=1)
+
+
+def test_each_look_of_tail_is_one_line_of_json(sent: PerformanceMonitor) -> None:
+    looks = run(monitor_command, "tail", "--count", "2", "--every", "1", "--json").splitlines()
+    assert [json.loads(one)[0]["operation"] for one in looks] == ["pay", "pay"]
+
+
+def test_an_incident_is_found_by_the_id_of_the_list(sent: PerformanceMonitor) -> None:
+    lines = run(monitor_command, "incidents").splitlines()[1:]
+    (line,) = (one for one in lines if "api-error-rate-production" in one and " local " in one)
+    found = json.loads(run(monitor_command, "incidents", "show", line.split()[-1], "--json"))
+    assert (found["alert_name"], found["source"]) == ("api-error-rate-production", "local")
+
+
+def test_an_end_of_an_id_that_several_share_is_refused(sent: PerformanceMonitor) -> None:
+    local = [
+        one for one in json.loads(run(monitor_command, "incidents", "--json")) if one["source"] == "local"
+    ]
+    ends = {one["id"].rpartition("/")[2] for one in local}
+    assert len(local) == 2
+    assert len(ends) == 1, "both were opened by one look"
+    assert "2 incidents have an id that ends so" in run(
+        monitor_command, "incidents", "show", ends.pop(), code=2
+    )
+
+
+def test_a_deleted_alert_leaves_no_open_incident(sent: PerformanceMonitor) -> None:
+    run(monitor_command, "delete-alert", "api-error-rate-production")
+    found = json.loads(run(monitor_command, "incidents", "--all", "--json"))
+    (mine,) = (
+        one for one in found if (one["alert_name"], one["source"]) == ("api-error-rate-production", "local")
+    )
+    assert mine["state"] == "CLOSED"
+
+
+def test_what_is_muted_is_said_below_the_list() -> None:
+    run(monitor_command, "incidents", "mute", "--service", "api", "--for", "2h")
+    assert run(monitor_command, "incidents").splitlines()[-1].endswith(": api")
+    assert json.loads(run(monitor_command, "incidents", "--json")) == []
+    run(monitor_command, "incidents", "mute", "--service", "api", "--off")
+    assert run(monitor_command, "incidents") == "no open incident\n"
+
+
+def test_terraform_of_no_alert_is_a_comment() -> None:
+    assert run(monitor_command, "alerts", "--terraform") == "# there is no alert\n"

@@ -21,6 +21,7 @@ from ._monitor_output import (
     optional_project,
     print_rows,
     records,
+    short_id,
 )
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def incidents(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List the incidents of the store, and those that Cloud Monitoring opened."""
+    """List incidents: ours and Cloud Monitoring's."""
     if context.invoked_subcommand is not None:
         return
     found = asked(lambda: _all(project, store))
@@ -62,10 +63,14 @@ def incidents(
             f"{number(one.current_value)} {one.unit}".strip(),
             f"{number(one.threshold)} {one.unit}".strip(),
             one.source,
-            one.id,
+            short_id(one.id),
         ),
         "no incident" if closed_too else "no open incident",
     )
+    if not as_json:
+        for mute in asked(lambda: records(store).mutes()):
+            if mute.until_unix_ns > time.time_ns():
+                click.echo(f"muted until {moment(mute.until_unix_ns)}: {_muted(mute.alert, mute.service)}")
 
 
 @incidents.command("show")
@@ -74,7 +79,11 @@ def incidents(
 @STORE
 @JSON
 def show(incident_id: str, project: str | None, store: str | None, *, as_json: bool) -> None:
-    """Show one incident: its values, what ran meanwhile, what changed before, its timeline."""
+    """Show one incident with its evidence.
+
+    Its values, what ran meanwhile, what changed before, its timeline. ID is that of the list, or the whole
+    one.
+    """
     found = asked(lambda: _one(incident_id, project, store))
     if as_json:
         click.echo(as_json_text(dataclasses.asdict(found)))
@@ -89,7 +98,10 @@ def show(incident_id: str, project: str | None, store: str | None, *, as_json: b
 @PROJECT
 @STORE
 def acknowledge(incident_id: str, said: str, project: str | None, store: str | None) -> None:
-    """Acknowledge an open incident; it stays open until its values are fine."""
+    """Say that somebody deals with an incident.
+
+    It stays open until its values are fine. ID is that of the list, or the whole one.
+    """
 
     def work() -> str:
         found = _one(incident_id, project, store)
@@ -108,7 +120,10 @@ def acknowledge(incident_id: str, said: str, project: str | None, store: str | N
 @click.option("--off", is_flag=True, help="Tell again what was muted with the same options.")
 @STORE
 def mute(alert: str, service: str, duration: str, store: str | None, *, off: bool) -> None:
-    """Do not tell our channels of incidents for a while; they are kept all the same."""
+    """Tell our channels of no incident for a while.
+
+    Incidents are kept all the same. Without --alert and --service everything is silent.
+    """
 
     def work() -> str:
         from ..monitor.records import Mute
@@ -122,10 +137,14 @@ def mute(alert: str, service: str, duration: str, store: str | None, *, off: boo
             if one.until_unix_ns > now_ns and (one.alert, one.service) != (alert, service)
         ]
         kept.set_mutes(mutes if off else [*mutes, Mute(alert, service, until_ns)])
-        what = " ".join(part for part in (alert, service) if part) or "everything"
+        what = _muted(alert, service)
         return f"{what} is told again" if off else f"{what} is muted until {moment(until_ns)}"
 
     click.echo(asked(work))
+
+
+def _muted(alert: str, service: str) -> str:
+    return " ".join(part for part in (alert, service) if part) or "everything"
 
 
 def _seconds(text: str) -> int:
@@ -143,11 +162,17 @@ def _all(project: str | None, store: str | None) -> list[PerformanceIncident]:
 
 
 def _one(incident_id: str, project: str | None, store: str | None) -> PerformanceIncident:
-    found = [one for one in _all(project, store) if incident_id in {one.id, one.id.rpartition("/")[2]}]
+    everything = _all(project, store)
+    found = [one for one in everything if one.id == incident_id] or [
+        one for one in everything if incident_id in {short_id(one.id), one.id.rpartition("/")[2]}
+    ]
     if not found:
         raise UnknownNameError(
             f"there is no incident {incident_id!r}; see genesis-perf monitor incidents --all"
         )
+    if len(found) > 1:
+        ids = ", ".join(short_id(one.id) for one in found)
+        raise InvalidInputError(f"{len(found)} incidents have an id that ends so; give one of {ids}")
     return found[0]
 
 
@@ -164,6 +189,7 @@ def _described(incident: PerformanceIncident) -> list[str]:
     unit = incident.unit
     lines = [
         incident.summary or incident.alert_name,
+        f"  id         {incident.id}",
         f"  state      {incident.state.value}",
         f"  value      {number(incident.current_value)} {unit}",
         f"  at worst   {number(incident.worst_value)} {unit}",

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -42,22 +45,47 @@ def print_rows(
     cells: Callable[[Any], Iterable[str]],
     nothing: str,
 ) -> None:
-    """A table, or the rows as JSON; ``nothing`` is said in place of an empty table."""
+    """A table, or the rows as JSON; ``nothing`` is said in place of an empty table.
+
+    On a terminal that is too narrow for the table each row has lines of its own.
+    """
     if as_json:
-        plain = [one if isinstance(one, dict) else dataclasses.asdict(one) for one in rows]
-        click.echo(as_json_text(plain))
+        click.echo(as_json_text(plain(rows)))
         return
     if not rows:
         click.echo(nothing)
         return
     table = [tuple(head), *(tuple(cells(one)) for one in rows)]
     widths = [max(len(row[column]) for row in table) for column in range(len(head))]
+    room = terminal_width()
+    if room is not None and sum(widths) + 2 * (len(head) - 1) > room:
+        for row in table[1:]:
+            for name, cell in zip(head, row, strict=True):
+                if cell:
+                    click.echo(f"{name:<12}{cell}")
+            click.echo()
+        return
     for row in table:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def as_json_text(value: Any) -> str:
-    return json.dumps(_finite(value), indent=2, default=str)
+def plain(rows: Sequence[Any]) -> list[Any]:
+    """The rows as JSON takes them."""
+    return [one if isinstance(one, dict) else dataclasses.asdict(one) for one in rows]
+
+
+def as_json_text(value: Any, indent: int | None = 2) -> str:
+    return json.dumps(_finite(value), indent=indent, default=str)
+
+
+def terminal_width() -> int | None:
+    """Columns; None where nobody's terminal is written to."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def short_id(full: str) -> str:
+    """Eight characters that stand for an incident's id, which is long and may hold spaces."""
+    return hashlib.blake2b(full.encode(), digest_size=4).hexdigest()
 
 
 def number(value: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import textwrap
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from ..monitor.published_health import ProcessesHealth
 
 PROBE_TIMEOUT_S = 5.0
+INDENT = " " * 20
+"""What is said of a check begins here."""
 
 ROLES = (
     ("send metrics", "roles/monitoring.metricWriter", "the running service"),
@@ -124,16 +127,28 @@ def _say_running(running: list[ProcessesHealth]) -> None:
         ok = False if one.failure else True if one.writer_pid is not None else None
         _say(Check(one.service, ok, first, one.failure))
         for line in others:
-            click.echo(f"      {'':<14}{line}")
+            _say_below(line)
     if len(running) > SHOWN:
         click.echo(f"      and {len(running) - SHOWN} more; --json has all")
 
 
 def _say(one: Check) -> None:
     mark = {True: "ok  ", False: "FAIL", None: "-   "}[one.ok]
-    click.echo(f"{mark}  {one.name:<13} {one.text}")
+    _say_below(f"{mark}  {one.name:<13} {one.text}", "")
     if one.remedy:
-        click.echo(f"      {'':<14}{one.remedy}")
+        _say_below(one.remedy)
+
+
+def _say_below(text: str, indent: str = INDENT) -> None:
+    """A line, folded where a terminal is narrower."""
+    from ._monitor_output import terminal_width
+
+    room = terminal_width()
+    if room is not None and room >= 2 * len(INDENT):
+        text = textwrap.fill(text, room, initial_indent=indent, subsequent_indent=INDENT)
+    else:
+        text = indent + text
+    click.echo(text)
 
 
 def _checks(project: str | None) -> Iterator[Check]:

@@ -18,9 +18,11 @@ from ._monitor_output import (
     PROJECT,
     STORE,
     RefusedError,
+    as_json_text,
     asked,
     number,
     optional_project,
+    plain,
     print_rows,
     records,
 )
@@ -28,6 +30,7 @@ from ._monitor_output import (
 if TYPE_CHECKING:
     from ..model.alert import PerformanceAlert
     from ..monitor.cloud_policies import CloudPolicies
+    from ..monitor.remote import OperationNow
 
 
 @click.group("monitor", help="Look at metrics, alerts and incidents.")
@@ -40,7 +43,7 @@ def command() -> None:
 @PREFIX
 @JSON
 def metrics(project: str | None, prefix: str | None, as_json: bool) -> None:
-    """List the metrics that Cloud Monitoring holds below the prefix."""
+    """List what Cloud Monitoring holds of us."""
     from ..monitor import remote
 
     found = asked(lambda: remote.metrics(_project(project), _prefix(prefix)))
@@ -71,33 +74,42 @@ def tail(
     count: int | None,
     as_json: bool,
 ) -> None:
-    """Show what each operation did in the newest minute, again and again."""
+    """Show what operations do, again and again.
+
+    Rates, errors and quantiles are those of the newest minute. With --json each look is one line.
+    """
     from ..monitor import remote
 
     place = asked(lambda: _project(project))
     seen = 0
     while True:
         found = asked(lambda: remote.operations(place, _prefix(prefix), service))
-        if not as_json:
+        if as_json:
+            click.echo(as_json_text(plain(found), indent=None))
+        else:
             click.echo(datetime.now().astimezone().strftime("%H:%M:%S"))
-        print_rows(
-            found,
-            as_json,
-            ("SERVICE", "OPERATION", "PER S", "ERRORS", "P50 MS", "P95 MS"),
-            lambda one: (
-                one.service,
-                one.operation,
-                f"{one.per_s:.2f}",
-                f"{one.error_ratio:.1%}",
-                number(one.p50_ms),
-                number(one.p95_ms),
-            ),
-            "no operation in the last minutes",
-        )
+            _print_operations(found)
         seen += 1
         if count is not None and seen >= count:
             return
         time.sleep(every_s)
+
+
+def _print_operations(found: Sequence[OperationNow]) -> None:
+    print_rows(
+        found,
+        False,
+        ("SERVICE", "OPERATION", "PER S", "ERRORS", "P50 MS", "P95 MS"),
+        lambda one: (
+            one.service,
+            one.operation,
+            f"{one.per_s:.2f}",
+            f"{one.error_ratio:.1%}",
+            number(one.p50_ms),
+            number(one.p95_ms),
+        ),
+        "no operation in the last minutes",
+    )
 
 
 @command.command("alerts")
@@ -116,7 +128,7 @@ def alerts(
     as_terraform: bool,
     as_policies: bool,
 ) -> None:
-    """List the alerts that the store knows, and our policies in Cloud Monitoring."""
+    """List alerts, and our policies in the cloud."""
     if as_terraform or as_policies:
         _export_alerts(asked(lambda: records(store).alerts()), _prefix(prefix), as_terraform=as_terraform)
         return
@@ -144,7 +156,11 @@ def alerts(
 @PROJECT
 @STORE
 def delete_alert(name: str, project: str | None, store: str | None) -> None:
-    """Delete an alert of ours: from the store, and its policy in Cloud Monitoring."""
+    """Delete an alert, its policy too.
+
+    Its open incidents are closed. A process that still makes the alert has it again at its next start.
+    """
+    from ..monitor.evaluation import closed
     from ..monitor.policy import label_of
 
     def delete() -> bool:
@@ -152,7 +168,11 @@ def delete_alert(name: str, project: str | None, store: str | None) -> None:
         policies = _cloud_policies(place) if place is not None else None
         found = policies.find(label_of(name)) if policies is not None else None
         was_there = found is not None and policies is not None and policies.delete(found.name)
-        return records(store).delete_alert(name) or was_there
+        kept = records(store)
+        for one in kept.incidents():
+            if one.alert_name == name and one.is_open and one.source == "local":
+                kept.put_incident(closed(one, "closed: the alert was deleted", time.time_ns()))
+        return kept.delete_alert(name) or was_there
 
     if not asked(delete):
         raise RefusedError(f"there is no alert {name!r}; genesis-perf monitor alerts lists them")
@@ -179,9 +199,10 @@ def dashboard(
     store: str | None,
     form: str,
 ) -> None:
-    """The dashboard of SERVICE, with the thresholds of the store's alerts.
+    """Print or make the dashboard of a service.
 
-    Without SERVICE it is that of the only service that has alerts.
+    It shows the thresholds of the store's alerts. Without SERVICE it is that of the only service that has
+    alerts.
     """
     from ..monitor.dashboards import performance_dashboard
 
@@ -243,7 +264,9 @@ def _export_alerts(found: Sequence[PerformanceAlert], prefix: str, *, as_terrafo
     from ..monitor.policy import policy, rest, terraform
 
     made = [(one, policy(one, prefix)) for one in found]
-    if as_terraform:
+    if as_terraform and not made:
+        click.echo("# there is no alert")
+    elif as_terraform:
         click.echo("\n".join(terraform(one, fields) for one, fields in made), nl=False)
     else:
         click.echo(json.dumps([rest(fields) for _, fields in made], indent=2))

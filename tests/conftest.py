@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from hypothesis import HealthCheck, settings
 
 from genesis_performance import config
 from genesis_performance.operations import registry
+
+# A shell that starts the tests in the background has them, and all that they start, ignore ctrl-c.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples every time, and none that a busy machine can fail; ./run test --all draws others.
 settings.register_profile(

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from genesis_performance import config
 from genesis_performance.cli.monitor import command as monitor_command
 from genesis_performance.errors import UnknownNameError
+from genesis_performance.export.limits import Complaints
 from genesis_performance.model.alert import ApplyMode, IncidentState, PerformanceIncident
 from genesis_performance.model.change import Baseline
 from genesis_performance.monitor import PerformanceMonitor
@@ -22,7 +23,7 @@ from genesis_performance.monitor.alerts import error_rate_alert, response_time_a
 from genesis_performance.monitor.burn_rate import burn_rate_alerts
 from genesis_performance.monitor.channels import Notification
 from genesis_performance.monitor.pipeline import Destination, Pipeline
-from genesis_performance.monitor.records import MonitorRecords, Mute
+from genesis_performance.monitor.records import MonitorRecords, Mute, log
 from genesis_performance.monitor.watch import Watch
 from genesis_performance.storage import from_body, open_store, to_body
 
@@ -509,12 +510,13 @@ def test_a_wrong_duration_is_refused() -> None:
 class SharedWatched(Watched):
     """One of several processes that share their series, as far as one process can play them."""
 
-    def __init__(self, clock: FakeClock) -> None:
+    def __init__(self, clock: FakeClock, records: type[MonitorRecords] = MonitorRecords) -> None:
         super().__init__(clock)
         destination = Destination(
             project=None, prefix="x", service="api", environment="production", sink="none"
         )
         self.pipeline = Pipeline(destination, clock=clock, is_shared=True)
+        self.records = records(STORE, self.pipeline.complaints)
         self.watch = Watch(self.pipeline, self.records, self.told)  # type: ignore[arg-type]
 
 
@@ -535,6 +537,57 @@ def test_two_processes_have_one_incident_and_tell_it_once(
     assert second.look(1) == []
     assert first.told.events + second.told.events == ["opened", "closed"]
     assert len(first.records.incidents()) == 1
+
+
+def test_two_processes_that_look_at_the_same_moment_have_one_incident_and_tell_it_once(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither sees in the store what the other is about to write."""
+
+    class Unread(MonitorRecords):
+        def open_incidents(self) -> list[PerformanceIncident]:
+            return []
+
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock, records=Unread).response_time() for _ in range(2))
+    operations.run("pay", 900, times=10)
+    (one,) = first.look()
+    (same,) = second.look(0)
+    assert same.id == one.id
+    assert first.told.events + second.told.events == ["opened"]
+    operations.run("pay", 10, times=5000)
+    clock.advance(40)
+    assert first.look(0) == []
+    assert second.look(0) == []
+    assert first.told.events + second.told.events == ["opened", "closed"]
+    assert [kept.id for kept in first.records.incidents()] == [one.id]
+
+
+def test_a_claim_is_whose_came_first_until_it_is_old_or_given_up() -> None:
+    first, second = (MonitorRecords(STORE, Complaints(log)) for _ in range(2))
+    now_ns = 1_790_000_000 * 10**9
+    assert first.claim("opened/a/pay", "first", "id-1", now_ns) == ("first", "id-1")
+    assert second.claim("opened/a/pay", "second", "id-2", now_ns - 10**9) == ("first", "id-1")
+    assert second.claim("opened/a/list", "second", "id-2", now_ns) == ("second", "id-2")
+    assert second.claim("opened/a/pay", "second", "id-3", now_ns + 61 * 10**9) == ("second", "id-3")
+    second.unclaim("opened/a/pay")
+    assert first.claim("opened/a/pay", "first", "id-4", now_ns + 62 * 10**9) == ("first", "id-4")
+
+
+def test_what_comes_back_soon_after_a_restart_is_the_same_incident(
+    watched: Watched, clock: FakeClock, operations: Operations
+) -> None:
+    operations.run("pay", 900, times=10)
+    (one,) = watched.look()
+    operations.run("pay", 10, times=5000)
+    assert watched.look(70) == []
+    watched.watch.close()
+    second = Watched(clock).response_time()
+    operations.run("pay", 900, times=5000)
+    (again,) = second.look(70)
+    assert again.id == one.id
+    assert second.told.events == ["reopened"]
 
 
 def test_who_takes_over_closes_what_another_opened(

@@ -337,3 +337,49 @@ def test_a_receiver_that_was_down_until_the_end_is_told_by_the_next_process(
     run(monkeypatch, receiver, "opens").communicate(timeout=60)
     assert [(one["event"], one["late"]) for one in receiver.bodies()] == [("opened", True)]
     assert waiting() == 0
+
+
+RACE = """
+import sys
+from genesis_performance.monitor import PerformanceMonitor
+from genesis_performance.operations import Recorder, register
+
+recorder = Recorder()
+register(recorder)
+monitor = PerformanceMonitor(service_name="api", store="sqlite:///history.db")
+monitor.create_error_rate_alert("api", 5)
+try:
+    with recorder.operation("pay"):
+        raise LookupError
+except LookupError:
+    pass
+print("ready", flush=True)
+for line in sys.stdin:
+    print(len(monitor.check_performance_thresholds()), flush=True)
+monitor.close()
+"""
+
+
+def test_of_workers_that_look_at_once_one_opens_and_tells(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__SINK", "memory")
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__ENABLE_ALERTING", "false")
+    settings_of(monkeypatch, webhook_url=receiver.url)
+    pipe = subprocess.PIPE
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACE], stdin=pipe, stdout=pipe, text=True, cwd=Path.cwd(), bufsize=1
+        )
+        for _ in range(4)
+    ]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("look\n")
+    for worker in workers:
+        assert worker.communicate(timeout=60)[0] == "1\n"
+    assert [one["event"] for one in receiver.bodies()] == ["opened"]
+    assert len(MonitorRecords(STORE, Complaints(log)).incidents()) == 1

@@ -32,11 +32,14 @@ _VALUES = frozenset({"current_value", "worst_value", "threshold"})
 
 INCIDENT, POLICY, NOTE, PROFILE, BASELINE = "incident", "policy", "note", "profile", "baseline"
 ACKNOWLEDGED, MUTES, VERSION = "incident-acknowledged/", "notification-mutes", "service-version/"
-WAITING, BUDGET = "notification-waiting/", "error-budget/"
+WAITING, BUDGET, CLAIM = "notification-waiting/", "error-budget/", "incident-claim/"
 """Keys of notes."""
 
 MAX_UNSAVED = 200
 """Incidents that wait for a store that can not be written."""
+
+CLAIM_NS = 60 * 10**9
+"""Who claims the same later does not mean the same event."""
 
 NEWEST = 500
 """Incidents among which open ones are looked for."""
@@ -131,6 +134,24 @@ class MonitorRecords:
         body = self._try(lambda: self._store().get(INCIDENT, incident_id))
         found = self._value(PerformanceIncident, body) if body else None
         return self.seen(found) if found is not None else None
+
+    def claim(self, what: str, by: str, incident_id: str, now_ns: int) -> tuple[str, str] | None:
+        """Say that this process opens or closes an incident; several may find so at the same moment.
+
+        Returns who said so first and the incident's id; None when the store can not tell.
+        """
+
+        def first() -> tuple[str, str]:
+            store = self._store()
+            store.append(NOTE, CLAIM + what, {"by": by, "id": incident_id}, now_ns)
+            found = store.list(NOTE, CLAIM + what, since_unix_ns=now_ns - CLAIM_NS)
+            body = min(found, key=lambda one: one.id).body  # written first, whatever the clocks say
+            return str(body["by"]), str(body["id"])
+
+        return self._try(first)
+
+    def unclaim(self, what: str) -> None:
+        self._try(lambda: self._store().delete(NOTE, CLAIM + what))
 
     def acknowledge(self, incident_id: str, at_unix_ns: int, said: str) -> bool:
         """Note that somebody deals with it; False when that could not be kept."""

@@ -7,6 +7,7 @@ their incidents through the store. One that is violated again soon after it clos
 from __future__ import annotations
 
 import dataclasses
+import os
 import threading
 from collections.abc import Callable, Mapping
 
@@ -54,12 +55,13 @@ class Watch:
         self._lock = threading.RLock()
         self._alerts: dict[str, PerformanceAlert] = {}
         self._process: ProcessSeries | None = None
+        self._shares = pipeline.writer is not None
         self._readings = Readings(
             gauges=self._gauges,
             sent=self._sent,
             load_budget=records.budget,
             save_budget=self._save_budget,
-            shares=pipeline.writer is not None,
+            shares=self._shares,
         )
         self._evidence = EvidenceCollector(
             records,
@@ -68,6 +70,7 @@ class Watch:
             version=settings().profiler.service_version or "",
         )
         self._evaluation = Evaluation()
+        self._name = os.urandom(8).hex()  # tells this process from others
         self._ended: dict[Key, PerformanceIncident] = {}  # a short while ago
         self._also: Callable[[], object] | None = None
         self._last: tuple[int, float] | None = None  # wall clock and monotonic time of the last look
@@ -91,7 +94,11 @@ class Watch:
             self._alerts[alert.name] = alert
             if known is None:
                 mine = [one for one in self._records.incidents() if one.alert_name == alert.name]
-                self._evaluation.adopt(one for one in mine if one.source == "local")
+                mine = [one for one in mine if one.source == "local"]
+                self._evaluation.adopt(mine)
+                for one in reversed(mine):  # the newest last
+                    if not one.is_open:
+                        self._ended[one.alert_name, one.operation] = one
                 now_ns = self._observe()  # so that the first window has a beginning
                 self._evidence.watched(alert, now_ns)
         self._also = also
@@ -157,6 +164,7 @@ class Watch:
         self._evidence.clear()
         self._process = None
         self._evaluation = Evaluation()
+        self._name = os.urandom(8).hex()
         self._ended.clear()
         self._last = self._jumped = None
         self._refreshed_ns = self._told_ns = 0
@@ -190,11 +198,15 @@ class Watch:
         now_ns: int,
     ) -> None:
         key = (alert.name, incident.operation)
+        opening, closing = "/".join(("opened", *key)), f"closed/{incident.id}/{len(incident.timeline)}"
         if not incident.is_open:
             incident = self._evidence.closed(incident)
             self._ended[key] = incident
-            self._records.put_incident(incident)
-            self._tell(CLOSED, incident, alert)
+            if self._other(closing, incident, now_ns) is None:
+                self._records.put_incident(incident)
+                self._tell(CLOSED, incident, alert)
+                if self._shares:
+                    self._records.unclaim(opening)
             return
         if key not in before:
             twin = self._twin(key)
@@ -202,18 +214,35 @@ class Watch:
                 incident = dataclasses.replace(
                     twin, current_value=incident.current_value, worst_value=incident.worst_value
                 )
-            elif (ended := self._ended.pop(key, None)) is not None and now_ns - _end(ended) < AGAIN_NS:
-                incident = _again(alert, ended, incident, now_ns)
-                self._tell(REOPENED, incident, alert)
             else:
-                incident = self._evidence.opened(alert, incident)
-                self._tell(OPENED, incident, alert)
+                event, incident = self._opened(alert, incident, now_ns)
+                other = self._other(opening, incident, now_ns)
+                if other is None:
+                    self._tell(event, incident, alert)
+                else:
+                    incident = dataclasses.replace(incident, id=other)
             self._evaluation.open[key] = incident
         self._records.put_incident(incident)
 
+    def _opened(
+        self, alert: PerformanceAlert, incident: PerformanceIncident, now_ns: int
+    ) -> tuple[str, PerformanceIncident]:
+        """What is to be told, and the incident with its evidence or its history."""
+        ended = self._ended.pop((alert.name, incident.operation), None)
+        if ended is not None and now_ns - _end(ended) < AGAIN_NS:
+            return REOPENED, _again(alert, ended, incident, now_ns)
+        return OPENED, self._evidence.opened(alert, incident)
+
+    def _other(self, what: str, incident: PerformanceIncident, now_ns: int) -> str | None:
+        """The incident of another process that found so at the same moment, and tells; None without one."""
+        if not self._shares:
+            return None
+        first = self._records.claim(what, self._name, incident.id, now_ns)
+        return None if first is None or first[0] == self._name else first[1]
+
     def _twin(self, key: Key) -> PerformanceIncident | None:
         """The same incident, opened by another process meanwhile."""
-        if self._pipeline.writer is None:
+        if not self._shares:
             return None
         found = self._records.open_incidents() or []
         return next((one for one in found if (one.alert_name, one.operation) == key), None)
@@ -226,7 +255,7 @@ class Watch:
                 if found is not None:
                     self._evaluation.open[key] = acknowledged(one, *found)
         self._ended = {key: one for key, one in self._ended.items() if now_ns - _end(one) < AGAIN_NS}
-        if self._pipeline.writer is None or abs(now_ns - self._refreshed_ns) < REFRESH_NS:
+        if not self._shares or abs(now_ns - self._refreshed_ns) < REFRESH_NS:
             return
         self._refreshed_ns = now_ns
         kept = self._records.open_incidents()

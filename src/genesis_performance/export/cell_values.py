@@ -81,40 +81,37 @@ class _Gauge(CellValue):
 
 
 class Spread(CellValue):
-    """A distribution, with its blocks of buckets.
+    """A distribution, with its blocks of buckets."""
 
-    Attributes:
-        blocks: number, chunk and place in it.
-        only: place of its block in the same chunk, where there is one block; else -1.
-    """
-
-    __slots__ = ("blocks", "first", "only")
+    __slots__ = ("_blocks", "_first", "_run")
 
     def __init__(self, text: SeriesText, chunk: Chunk, at: int) -> None:
         super().__init__(text, chunk, at)
-        self.only = -1
-        self.first = 0
-        self.blocks: list[tuple[int, Chunk, int]] = []
+        self._blocks: list[tuple[int, Chunk, int]] = []  # number, chunk and place in it
+        self._first = 0  # bucket of the run
+        self._run: list[tuple[Chunk, int]] = []  # the blocks from the first to the last one; or it is empty
 
     def add(self, number: int, chunk: Chunk, at: int) -> None:
         """One more block."""
-        self.blocks.append((number, chunk, at))
-        is_simple = len(self.blocks) == 1 and chunk is self.chunk and number < len(BOUNDS) // PER_BLOCK
-        self.first, self.only = number * PER_BLOCK, at if is_simple else -1
+        self._blocks.append((number, chunk, at))
+        by_number = {own: (where, place) for own, where, place in self._blocks}
+        first, last = min(by_number), max(by_number)
+        self._first, self._run = first * PER_BLOCK, []
+        if len(by_number) == len(self._blocks) and last < _LAST_BLOCK:
+            self._run = [by_number.get(own, _NO_BLOCK) for own in range(first, last + 1)]
 
     def read(self) -> Any:
-        memory = self.chunk.memory
-        first, only = self.first, self.only
-        if only >= 0:
-            counts = _buckets_at(memory, only)
-            count = sum(counts)
-        if only < 0 or count >= MOST:
-            first, counts = self._counts()
+        first, counts = self._first, ()
+        for chunk, at in self._run:
+            counts += _buckets_at(chunk.memory, at)
+        count = sum(counts)
+        if count >= MOST or not counts:
+            first, counts = self._counts()  # type: ignore[assignment]
             count = sum(counts)
         if not count:
             self.value = EMPTY
             return EMPTY
-        shift, summed, squared = _sums_at(memory, self.at)
+        shift, summed, squared = _sums_at(self.chunk.memory, self.at)
         total = shift * count + summed
         squares = squared - summed * summed / count
         if not 0.0 <= squares < math.inf:
@@ -124,16 +121,15 @@ class Spread(CellValue):
         return self.value
 
     def damaged(self) -> int:
-        return super().damaged() + sum(
-            max(_buckets_at(chunk.memory, at)) >= MOST for _, chunk, at in self.blocks
-        )
+        blocks = (_buckets_at(chunk.memory, at) for _, chunk, at in self._blocks)
+        return super().damaged() + sum(max(counts) >= MOST for counts in blocks)
 
     def _counts(self) -> tuple[int, tuple[int, ...]]:
-        """The first bucket of several blocks, and the counts from there on."""
-        numbers = [number for number, _, _ in self.blocks]
+        """The first bucket and the counts from there on, of what blocks there are."""
+        numbers = [number for number, _, _ in self._blocks]
         first = min(numbers, default=0) * PER_BLOCK
         counts = [0] * ((max(numbers, default=-1) + 1) * PER_BLOCK - first)
-        for number, chunk, at in self.blocks:
+        for number, chunk, at in self._blocks:
             found = _buckets_at(chunk.memory, at)
             if max(found) < MOST:
                 to = number * PER_BLOCK - first
@@ -146,4 +142,7 @@ def cell_value(text: SeriesText, chunk: Chunk, at: int) -> CellValue:
     return _KINDS.get(text.key.kind, Spread)(text, chunk, at)
 
 
+_NO_BLOCK = Chunk(), 0
+_NO_BLOCK[0].map(memoryview(bytes(PER_BLOCK * 8)))
+_LAST_BLOCK = len(BOUNDS) // PER_BLOCK  # not all of its counts are of buckets
 _KINDS: dict[int, type[CellValue]] = {COUNTER: _Counter, GAUGE: _Gauge}

@@ -11,6 +11,8 @@ import struct
 import threading
 import time
 from collections.abc import Mapping
+from itertools import compress
+from typing import Any
 
 from .blocks import (
     BUCKETS,
@@ -73,9 +75,11 @@ class Reader:
         self._headers: dict[int, Header | None] = {}
         self._chunks: dict[int, Chunk] = {}
         self._texts: dict[int, SeriesText] = {}
+        self._shared: dict[Any, Any] = {}
         self._spreads: dict[int, Spread] = {}  # by place
         self._used_again: list[tuple[int, int]] = []  # start of the chunk, place of the header in it
-        self._operations: dict[SeriesKey, Known] = {}
+        self._operations: dict[int, Known] = {}  # by place of their series
+        self._by_key: dict[SeriesKey, Known] = {}  # these too
         self._waiting: list[tuple[int, int, Header, int]] = []  # for the block that they belong to
         self._new: list[CellValue] = []  # without a value so far
         self._lost = 0  # blocks that will not be found again
@@ -172,7 +176,7 @@ class Reader:
 
     def _block(self, start: int, at: int, header: Header, about: int, memory: memoryview) -> None:
         if header.kind == SERIES:
-            text = _text(memory[at + HEADER_BYTES : at + header.bytes], about)
+            text = self._text(memory[at + HEADER_BYTES : at + header.bytes], about)
             if text is None:
                 self._lost += 1
             else:
@@ -181,6 +185,23 @@ class Reader:
             self._used_again.append((start, at))
         elif header.kind in _PAYLOAD:
             self._waiting.append((start, at, header, about))
+
+    def _text(self, payload: memoryview, about: int) -> SeriesText | None:
+        """What a series says, None when that is damaged, or can not be sent."""
+        try:
+            found = read_series(bytes(payload), about)
+        except (ValueError, TypeError, RecursionError):
+            return None
+        if found is None or type(found.key.kind) is not int or type(found.start_unix_ns) is not int:
+            return None
+        kind, name, labels = found.key
+        texts = name, found.unit, *(text for label in labels for text in label)
+        if not all(type(text) is str for text in texts) or not 0 <= found.start_unix_ns < 1 << 63:
+            return None
+        # Many series have the same names and labels, and each text of a file is a new one.
+        share = self._shared.setdefault
+        key = SeriesKey(kind, share(name, name), tuple(share(label, label) for label in labels))
+        return SeriesText(key, share(found.unit, found.unit), found.start_unix_ns)
 
     def _settle(self) -> None:
         """Tell blocks what they belong to; who does not find it waits for the next reading."""
@@ -207,13 +228,13 @@ class Reader:
             header = self._header(word)
             if header is not None and header.kind == FREE:
                 continue
-            text = self._texts.get(about)
-            if header is None or header.kind not in _WORDS_AT or text is None or text.key.kind != OPERATION:
+            known = self._operations.get(about) or self._operation(about)
+            if header is None or header.kind not in _WORDS_AT or known is None:
                 found.damaged += 1
                 continue
-            total = found.totals.get(text)
+            total = found.totals.get(known)
             if total is None:
-                total = found.totals[text] = OperationTotal()
+                total = found.totals[known] = OperationTotal()
             words = _WORDS_AT[header.kind](memory, place)
             for _ in range(5):
                 if header.kind == OCTAVE or not words[_SEQUENCE] & 1:
@@ -224,13 +245,19 @@ class Reader:
             found.damaged += not _add(total, header, words)
         return found
 
+    def _operation(self, place: int) -> Known | None:
+        """That of the series at a place."""
+        text = self._texts.get(place)
+        if text is None or text.key.kind != OPERATION:
+            return None
+        # Who was interrupted while it made the series may have made it twice.
+        known = self._by_key.setdefault(text.key, Known(text.key, None, text.unit, text.start_unix_ns))
+        return self._operations.setdefault(place, known)
+
     def _take(self, found: _Operations) -> None:
         self.damaged += found.damaged
-        for text, total in found.totals.items():
-            known = self._operations.get(text.key)
-            if known is None:
-                known = Known(text.key, None, text.unit, text.start_unix_ns)
-                self._operations[text.key] = known
+        for known, total in found.totals.items():
+            if known.value is None:
                 self.known.append(known)
             known.value = total
 
@@ -240,7 +267,7 @@ class _Operations:
 
     def __init__(self) -> None:
         self.damaged = 0
-        self.totals: dict[SeriesText, OperationTotal] = {}
+        self.totals: dict[Known, OperationTotal] = {}
 
 
 _WORDS_AT = {OPERATION: _operation_at, OCTAVE: _octave_at}
@@ -255,23 +282,13 @@ def _add(total: OperationTotal, header: Header, words: tuple[int, ...]) -> bool:
         total.errors += errors
         total.sum_ns += sum_ns
         return True
-    if min(words) < 0 or max(words) >= MOST:
+    if not 0 <= sum(words) < MOST:
         return False
-    buckets = total.buckets
-    for index, count in enumerate(words, header.number * OCTAVE_WORDS):
-        if count:
+    first, buckets = header.number * OCTAVE_WORDS, total.buckets
+    own = dict(zip(compress(range(first, first + OCTAVE_WORDS), words), filter(None, words), strict=True))
+    if buckets.keys().isdisjoint(own):
+        buckets.update(own)
+    else:  # of another thread
+        for index, count in own.items():
             buckets[index] = buckets.get(index, 0) + count
     return True
-
-
-def _text(payload: memoryview, about: int) -> SeriesText | None:
-    """What a series says, None when that is damaged, or can not be sent."""
-    try:
-        found = read_series(bytes(payload), about)
-    except (ValueError, TypeError, RecursionError):
-        return None
-    if found is None or type(found.key.kind) is not int or type(found.start_unix_ns) is not int:
-        return None
-    texts = found.key.name, found.unit, *(text for label in found.key.labels for text in label)
-    is_good = all(type(text) is str for text in texts) and 0 <= found.start_unix_ns < 1 << 63
-    return found if is_good else None

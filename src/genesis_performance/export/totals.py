@@ -9,6 +9,7 @@ in Chan, Golub and LeVeque, Updating formulae and a pairwise algorithm for compu
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from operator import add
 from typing import Any
 
 from ..model.series import Distribution
@@ -86,8 +87,8 @@ def _distributions(values: Sequence[Distribution]) -> Distribution:
     first = min(part.first for part in parts)
     counts = [0] * (max(part.first + len(part.filled) for part in parts) - first)
     for part in parts:
-        for index, number in enumerate(part.filled, part.first - first):
-            counts[index] += number
+        at, filled = part.first - first, part.filled
+        counts[at : at + len(filled)] = map(add, counts[at : at + len(filled)], filled)
     count = sum(part.count for part in parts)
     if not count:
         return Distribution(BOUNDS, tuple(counts), 0.0, 0.0, first, 0)
@@ -112,6 +113,25 @@ def _operations(values: Sequence[OperationTotal]) -> OperationTotal:
     return total
 
 
+class _Sum(Known):
+    """A series that is known from several places."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, one: Known, key: SeriesKey) -> None:
+        super().__init__(key, None, one.unit, one.start_unix_ns)
+        self.parts: list[Known] = []
+
+    def take(self, one: Known) -> None:
+        self.parts.append(one)
+        self.start_unix_ns = min(self.start_unix_ns, one.start_unix_ns)
+
+    def read(self) -> Any:
+        kind = self.key.kind
+        self.value = without_negative(added_up(kind, [part.read() for part in self.parts]))
+        return self.value
+
+
 class Sums:
     """Adds up what several places know of each series, again and again.
 
@@ -120,7 +140,7 @@ class Sums:
 
     def __init__(self) -> None:
         self.totals: Totals = {}
-        self._parts: dict[SeriesKey, list[Known]] = {}  # of those that are known from several places
+        self._wholes: dict[SeriesKey, _Sum] = {}  # those of them that were made here
         self._places: list[list[Known]] = []
         self._taken: list[int] = []
 
@@ -128,7 +148,7 @@ class Sums:
         """All of them together; the same dictionary as before when there are no new series."""
         before = self._places
         if len(before) != len(places) or any(a is not b for a, b in zip(before, places, strict=True)):
-            self.totals, self._parts = {}, {}
+            self.totals, self._wholes = {}, {}
             self._places, self._taken = list(places), [0] * len(places)
         if any(len(place) > taken for place, taken in zip(places, self._taken, strict=True)):
             self.totals = dict(self.totals)
@@ -136,7 +156,7 @@ class Sums:
                 for known in place[self._taken[index] :]:
                     self.take(known.key, known)
                 self._taken[index] = len(place)
-        return self.again()
+        return self.totals
 
     def take(self, key: SeriesKey, known: Known) -> None:
         """Add a part to a series."""
@@ -144,21 +164,12 @@ class Sums:
         if there is None and known.key is key and not _has_negative(known.read()):
             self.totals[key] = known
             return
-        parts = self._parts.get(key)
-        if parts is None:
-            parts = self._parts[key] = [] if there is None else [there]
-            one = there or known
-            there = self.totals[key] = Known(key, None, one.unit, one.start_unix_ns)
-        assert there is not None
-        there.start_unix_ns = min(there.start_unix_ns, known.start_unix_ns)
-        parts.append(known)
-
-    def again(self) -> Totals:
-        """What was taken, with the values that there are by now."""
-        for key, parts in self._parts.items():
-            value = added_up(key.kind, [part.read() for part in parts])
-            self.totals[key].value = without_negative(value) if key.kind == DISTRIBUTION else value
-        return self.totals
+        whole = self._wholes.get(key)
+        if whole is None:
+            whole = self._wholes[key] = self.totals[key] = _Sum(there or known, key)
+            if there is not None:
+                whole.take(there)
+        whole.take(known)
 
 
 def less(totals: Totals, then: Mapping[SeriesKey, Any]) -> Totals:
@@ -167,9 +178,7 @@ def less(totals: Totals, then: Mapping[SeriesKey, Any]) -> Totals:
     for key, before in then.items():
         known = totals.get(key)
         if known is not None:
-            value = added_up(key.kind, (known.read(), negated(key.kind, before)))
-            if key.kind == DISTRIBUTION:
-                value = without_negative(value)
+            value = without_negative(added_up(key.kind, (known.read(), negated(key.kind, before))))
             since[key] = Known(key, value, known.unit, known.start_unix_ns)
     return since
 
@@ -185,8 +194,8 @@ def add_all(totals: Totals, others: Iterable[Known], sign: int = 1) -> None:
         totals[key] = Known(key, value, other.unit, start)
 
 
-def without_negative(value: Distribution) -> Distribution:
-    """With 0 for what is below it: something was taken away that is not there any more."""
+def without_negative(value: Any) -> Any:
+    """A distribution with 0 for what is below it: something was taken away that is not there any more."""
     if not _has_negative(value):
         return value
     counts = tuple(max(count, 0) for count in value.filled)

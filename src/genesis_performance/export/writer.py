@@ -196,7 +196,7 @@ class Writer:
                 self._admit(merged)
             if self._rendering is None or self._rendering.names != (service, environment):
                 self._rendering = Rendering(service, environment)
-            return self._rendering.series(self._admitted.again(), now_unix_ns, self.shared.folded.starts)
+            return self._rendering.series(self._admitted.totals, now_unix_ns, self.shared.folded.starts)
 
     def observed(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
         """What happened in all processes since this one began, and all of its own."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from ..model.series import Distribution, Kept, Metric, MetricKind, Point, Series
 from ..stats.histogram import bucket_middle, explicit_buckets
-from .blocks import COUNTER, DISTRIBUTION, GAUGE, OPERATION, SeriesKey
+from .blocks import COUNTER, DISTRIBUTION, GAUGE, OPERATION, PER_BLOCK, SeriesKey
 from .catalog import (
     ENVIRONMENT,
     OPERATION_COUNT,
@@ -159,14 +160,22 @@ def _operation(rows: list[_Row], now: int) -> list[Series]:
 
 def durations(total: OperationTotal) -> Distribution:
     """The times of an operation in milliseconds, in the buckets that are exported."""
-    buckets = {index: count for index, count in total.buckets.items() if count > 0}
-    bounds, counts = explicit_buckets(buckets)
-    mean_ms = total.sum_ns / 1e6 / max(sum(counts), 1)
-    return Distribution(
-        bounds=bounds,
-        counts=counts,
-        sum=max(total.sum_ns, 0) / 1e6,
-        sum_of_squared_deviation=sum(
-            count * (bucket_middle(index) / 1e6 - mean_ms) ** 2 for index, count in buckets.items()
-        ),
-    )
+    found = [(*_exported(index), count) for index, count in total.buckets.items() if count > 0]
+    bounds, sum_ms = explicit_buckets({})[0], max(total.sum_ns, 0) / 1e6
+    if not found:
+        return Distribution(bounds, (), sum_ms)
+    places = [place for place, _, _ in found]
+    first = min(places) // PER_BLOCK * PER_BLOCK  # whole groups, so that what is sent seldom changes its form
+    counts = [0] * (min((max(places) // PER_BLOCK + 1) * PER_BLOCK, len(bounds) + 1) - first)
+    for place, _, number in found:
+        counts[place - first] += number
+    count = sum(counts)
+    mean_ms = sum_ms / count
+    squares = sum([number * (middle - mean_ms) ** 2 for _, middle, number in found])
+    return Distribution(bounds, tuple(counts), sum_ms, squares, first, count)
+
+
+@cache
+def _exported(index: int) -> tuple[int, float]:
+    """The exported bucket that holds one of ours, and the middle of ours in milliseconds."""
+    return explicit_buckets({index: 1})[1].index(1), bucket_middle(index) / 1e6

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 
 PROJECT = "demo-project"
@@ -17,6 +18,8 @@ def local_cloud(**secrets: str) -> Iterator[str]:
             emulator = stack.enter_context(spawn_emulator())
             os.environ["GENESIS_PERF_EMULATOR"] = emulator.grpc
             os.environ["GENESIS_PERF_EMULATOR_HTTP"] = emulator.http
+            folder = stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True))
+            os.environ["GENESIS_PERF__MONITORING__BUFFER_DIR"] = folder
         for name, payload in secrets.items():
             _put_secret(os.environ["GENESIS_PERF_EMULATOR"], name.replace("_", "-"), payload)
         yield PROJECT

@@ -23,6 +23,11 @@ SAID = {
     "quick_start.py": r"10 operations, \d+\.\d\d ms on average",
     "advanced_configuration.py": r"grade [AB].*\napi-key has 14 characters",
     "monitoring.py": r"metrics written: True\npolicy: projects/demo-project/alertPolicies/\d+",
+    # A thread of its own tells: in any order with what is printed meanwhile.
+    "incidents.py": (
+        r"(?s)(?=.*told: \[WARNING\] pay of orders: [\d.]+ %, threshold 20 %)(?=.*caused by LookupError)"
+        r"(?=.*acknowledged: pay of orders)(?=.*0 open)(?=.*told: \[closed\] pay of orders)"
+    ),
     "cost.py": r"202610: 80\.00 USD net",
     "secret_manager.py": r"from the cache: 80%",
     "profile_session.py": r"price: price, line \d+\nsign: sign, line \d+\n\d+ samples took",
@@ -45,6 +50,7 @@ def environment(emulator: SpawnedEmulator | RunningEmulator | None, folder: Path
     ours = re.compile(r"GENESIS_PERF|GOOGLE_CLOUD_PROJECT|GCP_PROJECT_ID|PERFORMANCE_|SECRET_CACHE_")
     kept = {name: value for name, value in os.environ.items() if not ours.match(name)}
     kept["GENESIS_PERF__STORAGE__URL"] = f"sqlite:///{folder}/history.db"
+    kept["GENESIS_PERF__MONITORING__BUFFER_DIR"] = str(folder / "buffer")
     if emulator is not None:
         kept |= {"GENESIS_PERF_EMULATOR": emulator.grpc, "GENESIS_PERF_EMULATOR_HTTP": emulator.http}
     return kept

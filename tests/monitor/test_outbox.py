@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from genesis_performance.export.limits import Complaints
 from genesis_performance.export.sinks.memory import MemorySink
+from genesis_performance.gcp import call, close_all
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.channels import CLOSED, OPENED, ChannelError, Notification, Notifier
 from genesis_performance.monitor.channels.delivery import Delivery
@@ -25,6 +26,9 @@ from genesis_performance.storage import open_store
 
 from .conftest import FakeClock, Operations
 from .test_channels import Receiver, incident, settings_of, status
+
+if TYPE_CHECKING:
+    from genesis_performance.emulator import RunningEmulator
 
 STORE = "sqlite:///history.db"
 LEASE_S = 600.0
@@ -337,6 +341,32 @@ def test_a_receiver_that_was_down_until_the_end_is_told_by_the_next_process(
     run(monkeypatch, receiver, "opens").communicate(timeout=60)
     assert [(one["event"], one["late"]) for one in receiver.bodies()] == [("opened", True)]
     assert waiting() == 0
+
+
+def test_a_topic_is_told_at_the_end_without_close(
+    monkeypatch: pytest.MonkeyPatch, genesis_emulator: "RunningEmulator"
+) -> None:
+    topic, subscription = "projects/p/topics/incidents", "projects/p/subscriptions/incidents"
+    call("pubsub_publisher", "create_topic", {"name": topic})
+    call("pubsub_subscriber", "create_subscription", {"name": subscription, "topic": topic})
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER", "heap")
+    settings_of(monkeypatch, pubsub_topic=topic)
+    child = subprocess.Popen([sys.executable, "-c", PROGRAM, "opens"], cwd=Path.cwd())
+    assert child.wait(60) == 0
+    answer = call("pubsub_subscriber", "pull", {"subscription": subscription, "max_messages": 10})
+    close_all()
+    assert len(answer.received_messages) + waiting() == 1, "told, or left to the next process"
+
+
+def test_a_channel_that_can_start_no_thread_is_asked_again(clock: FakeClock, process: Process) -> None:
+    class Threadless(Chat):
+        def send(self, notification: Notification, *, timeout_s: float) -> None:
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    subject = process(Threadless())
+    subject.tell(told(clock))
+    assert not subject.close(60)
+    assert waiting() == 1
 
 
 RACE = """

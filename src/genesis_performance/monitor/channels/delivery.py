@@ -122,7 +122,10 @@ class Delivery:
             self._failed(lane, entry, error)
             return
         except Exception as error:  # noqa: BLE001 - a channel's own mistake must not stop the others
-            self._failed(lane, entry, ChannelError(f"{type(error).__name__}: {error}", may_retry=False))
+            # Where no thread can be started any more, the next process may.
+            may_retry = isinstance(error, RuntimeError)
+            said = f"{type(error).__name__}: {error}"
+            self._failed(lane, entry, ChannelError(said, may_retry=may_retry))
             return
         lane.sent.append(now)
         lane.pause_s, lane.next_try = FIRST_PAUSE_S, 0.0

@@ -144,15 +144,17 @@ signal.pause()
 
 
 def test_ctrl_c_ends_a_server_and_writes_its_session(tmp_path: Path) -> None:
-    process = started(
-        "-o", "s.json", "-m", "http.server", "--bind", "127.0.0.1", "--directory", ".", "0", cwd=tmp_path
-    )
-    while not (ports := _listening(process.pid)):
-        assert process.poll() is None
-    with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/", timeout=60) as answer:
-        assert answer.status == 200  # it serves: before, ctrl-c would be an error of its own
-    process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=60)
+    server = ("-m", "http.server", "--bind", "127.0.0.1", "--directory", ".", "0")
+    with started("-o", "s.json", *server, cwd=tmp_path) as process:
+        try:
+            while not (ports := _listening(process.pid)):
+                assert process.poll() is None
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports[0]}/", timeout=60) as answer:
+                assert answer.status == 200  # it serves: before, ctrl-c would be an error of its own
+            process.send_signal(signal.SIGINT)
+            out, _ = process.communicate(timeout=60)
+        finally:
+            process.kill()
     assert process.returncode == 0
     assert "Keyboard interrupt received" in out
     assert session(tmp_path / "s.json").duration_s > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import math
@@ -36,7 +37,9 @@ from genesis_performance.export.mapped_file import MappedFile, ReadFile
 from genesis_performance.export.reading import Reader
 from genesis_performance.export.recorded import Cell, CounterCell, DistributionCell, GaugeCell
 from genesis_performance.export.region import Region
+from genesis_performance.export.sharing import SharedFolder
 from genesis_performance.export.totals import Totals
+from genesis_performance.export.writer import Writer
 
 NOW_NS = 2_000_000_000_000_000_000
 CELLS: dict[int, type[Cell]] = {COUNTER: CounterCell, GAUGE: GaugeCell, DISTRIBUTION: DistributionCell}
@@ -334,3 +337,24 @@ def test_a_number_of_buckets_that_there_is_not_is_left_out() -> None:
         ).cast("q")
     ((counts, _),) = seen(Reader().of_region(region)).values()
     assert counts == {192: 1, 193: 1}
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="this system does not list a process's maps")
+def test_who_sends_no_more_holds_no_file_of_the_others(tmp_path: Path) -> None:
+    complaints = Complaints(logging.getLogger("test"))
+    shared = SharedFolder(tmp_path / "shared", complaints, new_task_id="t")
+    cells = Cells(shared.new_file, complaints)
+    other = Recording(shared.new_file())
+    other.record(COUNTER, "a", 0, 1.0)
+    other.record(COUNTER, "a", 1, 1.0)
+    writer = Writer(shared, cells, complaints=complaints, max_series=10)
+    assert writer.take()
+    (sent,) = writer.collect(NOW_NS + 1, service="s", environment="e")
+    assert sent.points[0].value == 2.0
+    del sent  # a series holds on to what it is made of
+    path = str(other.region.path)  # type: ignore[attr-defined]
+    before = Path("/proc/self/maps").read_text().count(path)
+    writer.resign()
+    gc.collect()
+    assert Path("/proc/self/maps").read_text().count(path) == before - 1
+    other.region.close()  # type: ignore[attr-defined]

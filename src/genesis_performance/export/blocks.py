@@ -3,8 +3,8 @@
 A block is a header of two 64-bit words and a payload. The first word holds kind, number, size and their
 checksum, and is stored last: a block is there as a whole or not at all. The second word says what the block
 belongs to. A zero where a header would be ends the chunk. Blocks are only added, and stay what they are; only
-those of operations become free and are used again. Everything is in the byte order of the machine; a file never
-leaves it.
+those of operations become free and are used again. Everything is in the byte order of the machine; a file
+never leaves it.
 """
 
 from __future__ import annotations

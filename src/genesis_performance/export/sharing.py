@@ -75,6 +75,9 @@ class SharedFolder:
         self._seen: dict[str, _Seen] = {}
         self._folded: Folded | None = None  # while this process is the writer
         self._merged_dead: list[str] = []
+        self._forget_sums()
+
+    def _forget_sums(self) -> None:
         self._sums = Sums()
         self._of_folded: tuple[Totals, list[Known]] = ({}, [])
 
@@ -158,6 +161,7 @@ class SharedFolder:
         self._seen.clear()
         self._folded = None
         self._merged_dead = []
+        self._forget_sums()  # they hold the memory of all files
 
     def after_fork_in_child(self) -> None:
         """The lock and the files are the parent's; ``lockable`` has closed this process's copies."""

@@ -60,6 +60,9 @@ class Writer:
         self._left_dead: frozenset[str] = frozenset()
         self._is_unsaved = False
         self._used = 0
+        self._forget_series()
+
+    def _forget_series(self) -> None:
         self._merged: Totals = {}  # of these ``_admitted`` has been made
         self._admitted = Sums()
         self._rendering: Rendering | None = None
@@ -74,7 +77,7 @@ class Writer:
                 self._newest_ns = self._inherited_ns = self.shared.newest_unix_ns()
                 self._left = None
                 self._used = sum(_series_of(key) for key in self.shared.folded.starts)
-                self._merged, self._rendering = {}, None
+                self._forget_series()
             return True
 
     def request(self) -> int:
@@ -162,6 +165,7 @@ class Writer:
         """Let another process send."""
         with self._lock:
             self.shared.resign()
+            self._forget_series()
 
     def date(self, now_unix_ns: int, *, spacing_s: float, final: bool) -> tuple[int, float]:
         """See ``Turn``. Noted in the folder before anything is sent: a kill may come in between."""

@@ -1,17 +1,23 @@
-"""No test sees the settings, recorders or working directory of another."""
+"""No test sees the settings, recorders or working directory of another; a clock and a cloud for tests."""
 
 import contextlib
 import random
 import signal
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from genesis_performance import config
 from genesis_performance.operations import registry
+
+if TYPE_CHECKING:
+    from genesis_performance.emulator import RunningEmulator
 
 # A shell that starts the tests in the background has them, and all that they start, ignore ctrl-c.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -52,3 +58,57 @@ def fresh_process_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     config.reset()
     yield
     config.reset()
+
+
+class FakeClock:
+    """Stands still until a test advances it; waiting threads see it at once."""
+
+    def __init__(self) -> None:
+        self._unix_ns = time.time_ns()
+        self._monotonic = 1000.0
+        self._looks = 0  # of threads that wait and have to wait on
+
+    def unix_ns(self) -> int:
+        return self._unix_ns
+
+    def monotonic(self) -> float:
+        return self._monotonic
+
+    def advance(self, seconds: float) -> None:
+        self._unix_ns += round(seconds * 1e9)
+        self._monotonic += seconds
+
+    def wait(self, event: threading.Event, timeout_s: float) -> bool:
+        ends = self._monotonic + timeout_s
+        while not event.wait(0.002):
+            if self._monotonic >= ends:
+                return False
+            self._looks += 1
+        return True
+
+    def settle(self, is_over: Callable[[], bool] = lambda: False) -> None:
+        """Until a thread has seen what time it is and waits on; or until it is over."""
+        enough, patience = self._looks + 2, time.monotonic() + 60
+        while self._looks < enough and not is_over():
+            assert time.monotonic() < patience, "no thread waits for this clock"
+            time.sleep(0.001)
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cloud(
+    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
+) -> Iterator["RunningEmulator"]:
+    """A Google Cloud of the test's own, where everything goes to the project ``p``."""
+    from genesis_performance.gcp import close_all
+
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("NO_GCE_CHECK", "true")  # no metadata server is asked for a project
+    config.reset()
+    yield genesis_emulator
+    close_all()
+    assert genesis_emulator.cloud.internal_errors == 0

@@ -3,7 +3,7 @@
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,7 +17,7 @@ from genesis_performance.gcp import call, close_all, each
 from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
 from genesis_performance.stats.histogram import explicit_buckets
 
-from .conftest import FakeClock
+from ..conftest import FakeClock
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -25,13 +25,6 @@ if TYPE_CHECKING:
 METRICS = "google.monitoring.v3.MetricService"
 WRITE, DESCRIBE = f"{METRICS}/CreateTimeSeries", f"{METRICS}/CreateMetricDescriptor"
 PREFIX = "custom.googleapis.com/genesis.performance"
-
-
-@pytest.fixture
-def cloud(genesis_emulator: "RunningEmulator") -> Iterator["RunningEmulator"]:
-    config.reset()
-    yield genesis_emulator
-    close_all()
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from genesis_performance.export.sink import Rejection, WriteResult
 from genesis_performance.export.sinks.memory import MemorySink
 from genesis_performance.model.series import Point, Series
 
-from .conftest import FakeClock
+from ..conftest import FakeClock
 
 Make = Callable[..., tuple[Exporter, MemorySink]]
 

@@ -11,7 +11,7 @@ from genesis_performance.export.resource import generic_task, task_id
 from genesis_performance.export.sinks.memory import MemorySink
 from genesis_performance.export.sinks.none import NoSink
 
-from .conftest import FakeClock
+from ..conftest import FakeClock
 
 
 def opened(name: str, project: str | None = None) -> object:

@@ -27,11 +27,11 @@ from genesis_performance.export.opening import open_sink
 from genesis_performance.export.otlp_http import Connection
 from genesis_performance.export.resource import acting_as
 from genesis_performance.export.sinks.otlp import OtlpSink
-from genesis_performance.gcp import close_all, each
+from genesis_performance.gcp import each
 from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
 from genesis_performance.stats.histogram import explicit_buckets
 
-from .conftest import FakeClock
+from ..conftest import FakeClock
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -84,16 +84,6 @@ def duration(clock: FakeClock, operation: str) -> Series:
 
 
 # Google, played by the emulator
-
-
-@pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
 
 
 def stored(metric_type: str, clock: FakeClock) -> list[Any]:

@@ -30,7 +30,7 @@ from genesis_performance.export.totals import Totals
 from genesis_performance.export.writer import MAX_AHEAD_S, SECOND_NS, Writer
 from genesis_performance.model.series import Distribution, Point, Series
 
-from .conftest import FakeClock
+from ..conftest import FakeClock
 from .test_mapped_file import killed_at_each_line, most_bytes_of_a_file
 
 SPACING_S = 5

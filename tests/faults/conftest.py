@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genesis_performance import config
-from genesis_performance.gcp import close_all, each
+from genesis_performance.gcp import each
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.pipeline import Destination, Pipeline
+
+from ..conftest import FakeClock
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -23,31 +25,6 @@ WRITES = {
     "otlp": "opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 }
 DEADLINE_S = 60.0  # of the machine
-
-
-class FakeClock:
-    """Stands still until a test advances it; waiting threads see it at once."""
-
-    def __init__(self) -> None:
-        self._unix_ns = time.time_ns()
-        self._monotonic = 1000.0
-
-    def unix_ns(self) -> int:
-        return self._unix_ns
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        self._unix_ns += round(seconds * 1e9)
-        self._monotonic += seconds
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        ends = self._monotonic + timeout_s
-        while not event.wait(0.002):
-            if self._monotonic >= ends:
-                return False
-        return True
 
 
 class World:
@@ -138,16 +115,6 @@ class World:
                 last[start] = max(last[start], point.value.double_value)
             total += sum(last.values())
         return total
-
-
-@pytest.fixture
-def cloud(genesis_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    monkeypatch.setenv("NO_GCE_CHECK", "true")  # no metadata server is asked for a project
-    config.reset()
-    yield genesis_emulator
-    close_all()
-    assert genesis_emulator.cloud.internal_errors == 0
 
 
 @pytest.fixture(params=sorted(WRITES))

@@ -1,20 +1,24 @@
-"""Fresh settings, an empty working directory and a clock that tests move."""
+"""A monitor of a cloud, operations to be seen by it, and what it has made there."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesis_performance import config
+from genesis_performance.gcp import call, each
+from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.operations import Recorder, register
+
+from ..conftest import FakeClock
+
+if TYPE_CHECKING:
+    from genesis_performance.emulator import RunningEmulator
 
 
 @pytest.fixture(autouse=True)
-def _fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _no_cloud(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (
         "GOOGLE_CLOUD_PROJECT",
         "GCP_PROJECT_ID",
@@ -24,49 +28,6 @@ def _fresh_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
         monkeypatch.delenv(name, raising=False)
     # No metadata server is asked for a project.
     monkeypatch.setenv("NO_GCE_CHECK", "true")
-    monkeypatch.chdir(tmp_path)
-    config.reset()
-    yield
-    config.reset()
-
-
-class FakeClock:
-    """Stands still until a test advances it; waiting threads see it at once."""
-
-    def __init__(self) -> None:
-        self._unix_ns = time.time_ns()
-        self._monotonic = 1000.0
-        self._looks = 0  # of threads that wait and have to wait on
-
-    def unix_ns(self) -> int:
-        return self._unix_ns
-
-    def monotonic(self) -> float:
-        return self._monotonic
-
-    def advance(self, seconds: float) -> None:
-        self._unix_ns += round(seconds * 1e9)
-        self._monotonic += seconds
-
-    def wait(self, event: threading.Event, timeout_s: float) -> bool:
-        ends = self._monotonic + timeout_s
-        while not event.wait(0.002):
-            if self._monotonic >= ends:
-                return False
-            self._looks += 1
-        return True
-
-    def settle(self) -> None:
-        """Until a thread has seen what time it is, and waits on."""
-        enough, patience = self._looks + 2, time.monotonic() + 60
-        while self._looks < enough:
-            assert time.monotonic() < patience, "no thread waits for this clock"
-            time.sleep(0.001)
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
 
 
 class Operations:
@@ -97,8 +58,6 @@ def operations(clock: FakeClock) -> Iterator[Operations]:
 
 def make_objective(name: str) -> None:
     """An objective in the emulator, and its service."""
-    from genesis_performance.gcp import call
-
     service, _, objective = name.partition("/serviceLevelObjectives/")
     parent, _, service_id = service.partition("/services/")
     call(
@@ -120,3 +79,18 @@ def make_objective(name: str) -> None:
             },
         },
     )
+
+
+@pytest.fixture
+def monitor(cloud: RunningEmulator, clock: FakeClock) -> Iterator[PerformanceMonitor]:
+    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
+        yield made
+
+
+def policies() -> list[Any]:
+    return list(each("alert_policies", "list_alert_policies", {"name": "projects/p"}))
+
+
+def pass_time(cloud: RunningEmulator, clock: FakeClock, seconds: float) -> None:
+    clock.advance(seconds)
+    cloud.advance(seconds)

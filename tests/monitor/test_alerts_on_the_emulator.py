@@ -3,18 +3,17 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesis_performance import config
 from genesis_performance.errors import CloudInvalidError, CloudNotFoundError
-from genesis_performance.gcp import call, close_all, each
+from genesis_performance.gcp import call
 from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
 
-from .conftest import FakeClock, Operations, make_objective
+from .conftest import FakeClock, Operations, make_objective, pass_time, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -42,24 +41,9 @@ KINDS: dict[str, Make] = {
 
 
 @pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
+def cloud(cloud: "RunningEmulator") -> "RunningEmulator":
     make_objective(SLO)
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
-def monitor(cloud: "RunningEmulator", clock: FakeClock) -> Iterator[PerformanceMonitor]:
-    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
-        yield made
-
-
-def policies() -> list[Any]:
-    return list(each("alert_policies", "list_alert_policies", {"name": "projects/p"}))
+    return cloud
 
 
 def made(found: "PerformanceAlert | list[PerformanceAlert]") -> list[PerformanceAlert]:
@@ -168,11 +152,6 @@ def test_a_policy_of_somebody_else_with_the_same_name_stays(monitor: Performance
     assert left == theirs
 
 
-def step(cloud: "RunningEmulator", clock: FakeClock, seconds: float) -> None:
-    clock.advance(seconds)
-    cloud.advance(seconds)
-
-
 def test_a_service_that_is_cut_off_is_absent_there_and_here(
     monitor: PerformanceMonitor, cloud: "RunningEmulator", clock: FakeClock, operations: Operations
 ) -> None:
@@ -181,9 +160,9 @@ def test_a_service_that_is_cut_off_is_absent_there_and_here(
     assert monitor.flush(60)
     assert monitor.check_performance_thresholds() == []
     cloud.fail("google.monitoring.v3.MetricService/CreateTimeSeries", "UNAVAILABLE", times=None)
-    step(cloud, clock, 60)
+    pass_time(cloud, clock, 60)
     assert monitor.sync_incidents() == []
-    step(cloud, clock, 61)
+    pass_time(cloud, clock, 61)
     (incident,) = monitor.sync_incidents()
     assert (incident.alert_name, incident.operation) == (alert.name, "")
     with PerformanceMonitor("p", service_name="other", clock=clock, store="sqlite:///other.db") as watcher:
@@ -260,7 +239,7 @@ def test_errors_that_burn_the_budget_open_the_fast_alert_here_and_there(
         operations.run("pay", 5, times=5, fails=True)
         assert monitor.flush(60)
         monitor.check_performance_thresholds()
-        step(cloud, clock, 30)  # less than the interval: only the flush exports
+        pass_time(cloud, clock, 30)  # less than the interval: only the flush exports
     open_here = {one.alert_name: one for one in monitor.check_performance_thresholds()}
     assert set(open_here) == {fast.name, medium.name, slow.name}
     assert open_here[fast.name].current_value == pytest.approx(50)  # half fail, one in a hundred may

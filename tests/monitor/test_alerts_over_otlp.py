@@ -2,18 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from genesis_performance import config
 from genesis_performance.errors import CloudNotFoundError
-from genesis_performance.gcp import close_all, each
 from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor, remote
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, pass_time, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -50,27 +49,13 @@ KINDS: dict[str, tuple[Make, list[str]]] = {
 
 
 @pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+def cloud(cloud: "RunningEmulator", clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> "RunningEmulator":
     monkeypatch.setenv("GENESIS_PERF__MONITORING__SINK", "otlp")
     config.reset()
     # Time passes where the test says so, however slow the machine is. The clock stands still already, so that
     # no point is ahead of the emulator.
-    genesis_emulator.freeze()
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
-def monitor(cloud: "RunningEmulator", clock: FakeClock) -> Iterator[PerformanceMonitor]:
-    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
-        yield made
-
-
-def policies() -> list[Any]:
-    return list(each("alert_policies", "list_alert_policies", {"name": "projects/p"}))
+    cloud.freeze()
+    return cloud
 
 
 def filters() -> list[str]:
@@ -86,11 +71,6 @@ def filters() -> list[str]:
 
 def types(found: list[str]) -> list[str]:
     return sorted(one.split('"')[1] for one in found)
-
-
-def step(cloud: "RunningEmulator", clock: FakeClock, seconds: float) -> None:
-    clock.advance(seconds)
-    cloud.advance(seconds)
 
 
 def open_there(monitor: PerformanceMonitor) -> set[tuple[str, str]]:
@@ -138,7 +118,7 @@ def test_a_metric_that_is_new_is_waited_for(
     alert = monitor.create_response_time_alert("api", 500, in_background=True, progress=said.append)
     ends = time.monotonic() + 60
     while not (known := monitor.alerts()[0].resource_name) and time.monotonic() < ends:
-        step(cloud, clock, 0.5)
+        pass_time(cloud, clock, 0.5)
         time.sleep(0.01)
     assert known == policies()[0].name
     assert alert.resource_name is None
@@ -173,7 +153,7 @@ def test_a_slow_operation_opens_it_there_and_here(
         assert monitor.flush(60)
         here, there = open_here(monitor), open_there(monitor)
         seen.add((duration_ms, frozenset(here), frozenset(there)))
-        step(cloud, clock, 20)
+        pass_time(cloud, clock, 20)
     slow = frozenset({(alert.name, operation)})
     assert (900, slow, slow) in seen
     assert (100, frozenset(), frozenset()) in seen
@@ -188,7 +168,7 @@ def test_the_value_of_an_incident_of_requests_is_in_the_unit_of_the_alert(
         operations.run("GET /orders/{id}", 900, times=20)
         operations.run("pay", 800, times=20)
         assert monitor.flush(60)
-        step(cloud, clock, 20)
+        pass_time(cloud, clock, 20)
     assert {one for _, one in open_there(monitor)} == {"GET /orders/{id}", "pay"}
     assert monitor._cloud is not None
     read = {one.operation: one.current_value for one in monitor._cloud.merged([])}
@@ -208,7 +188,7 @@ def test_errors_open_the_error_rate_and_the_burn_rate_there_and_here(
         here, there = open_here(monitor), open_there(monitor)
         if not fails:
             assert (here, there) == (set(), set())
-        step(cloud, clock, 30)
+        pass_time(cloud, clock, 30)
     here, there = open_here(monitor), open_there(monitor)
     assert here == {(rate.name, "pay"), (fast.name, ""), (medium.name, ""), (slow.name, "")}
     assert there == here - {(slow.name, "")}  # PromQL, which the emulator only stores
@@ -223,7 +203,7 @@ def test_too_little_traffic_opens_it_there_and_here(
         operations.run("pay", 5, times=times)
         assert monitor.flush(60)
         seen.append((open_here(monitor), open_there(monitor)))
-        step(cloud, clock, 20)
+        pass_time(cloud, clock, 20)
     assert seen[5] == (set(), set())
     assert seen[-1] == ({(alert.name, "")}, {(alert.name, "")})
 
@@ -240,7 +220,7 @@ def test_the_processes_gauges_open_theirs_there_and_here(
             assert roomy.flush(60)
             open_here(monitor)
             assert open_here(roomy) == open_there(roomy) == set()
-            step(cloud, clock, 20)
+            pass_time(cloud, clock, 20)
         assert open_here(monitor) == open_there(monitor) == {(memory.name, "")}
 
 
@@ -250,9 +230,9 @@ def test_a_service_that_is_cut_off_is_absent_there_and_here(
     alert = monitor.create_absence_alert("api", duration_s=120)
     assert monitor.flush(60)
     cloud.fail(EXPORT, "UNAVAILABLE", times=None)
-    step(cloud, clock, 60)
+    pass_time(cloud, clock, 60)
     assert (open_here(monitor), open_there(monitor)) == (set(), set())
-    step(cloud, clock, 61)
+    pass_time(cloud, clock, 61)
     assert open_here(monitor) == open_there(monitor) == {(alert.name, "")}
     cloud.run(cloud.cloud.faults.clear)
 
@@ -289,7 +269,7 @@ def test_every_chart_has_data(
         operations.run("pay", 30, times=4)
         operations.run("GET /orders/{id}", 30, fails=True)
         assert monitor.flush(60)
-        step(cloud, clock, 30)
+        pass_time(cloud, clock, 30)
     empty = []
     for title, chart in charts(monitor.create_performance_dashboard("api").body).items():
         for data in chart["dataSets"]:

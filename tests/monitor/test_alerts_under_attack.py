@@ -4,7 +4,6 @@ import itertools
 import math
 import re
 import threading
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 
 from genesis_performance import config
 from genesis_performance.errors import CloudQuotaError, CloudUnavailableError, InvalidInputError
-from genesis_performance.gcp import call, close_all, each
+from genesis_performance.gcp import call, each
 from genesis_performance.model.alert import ApplyMode
 from genesis_performance.monitor import PerformanceMonitor, alerts
 from genesis_performance.monitor.cloud_policies import CloudPolicies
@@ -24,7 +23,7 @@ from genesis_performance.monitor.dashboards import (
 )
 from genesis_performance.monitor.policy import policy
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -32,26 +31,6 @@ if TYPE_CHECKING:
 POLICIES = "google.monitoring.v3.AlertPolicyService"
 CREATE, UPDATE, DELETE = (f"{POLICIES}/{verb}AlertPolicy" for verb in ("Create", "Update", "Delete"))
 COMMON: dict[str, Any] = {"duration_s": 0, "channels": (), "apply": ApplyMode.LOCAL}
-
-
-@pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
-def monitor(cloud: "RunningEmulator", clock: FakeClock) -> Iterator[PerformanceMonitor]:
-    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
-        yield made
-
-
-def policies() -> list[Any]:
-    return list(each("alert_policies", "list_alert_policies", {"name": "projects/p"}))
 
 
 def edit(one: Any, **fields: Any) -> None:

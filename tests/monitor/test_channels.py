@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from genesis_performance import config
 from genesis_performance.errors import ConfigurationError
-from genesis_performance.gcp import call, close_all
+from genesis_performance.gcp import call
 from genesis_performance.model.alert import IncidentState, PerformanceIncident
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.channels import (
@@ -431,16 +431,6 @@ def test_a_key_that_can_not_be_read_is_tried_again_and_nothing_is_sent_unsigned(
         channel.send(opened(), timeout_s=2)
     assert error.value.may_retry
     assert receiver.requests == []
-
-
-@pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
 
 
 def test_a_topic_is_told(cloud: "RunningEmulator", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,16 +24,6 @@ def run(command: Any, *arguments: str, code: int = 0) -> str:
 
 
 @pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
 def sent(cloud: "RunningEmulator", clock: FakeClock, operations: Operations) -> Iterator[PerformanceMonitor]:
     """A service whose /pay is slow and fails now and then; its alerts are open."""
     with PerformanceMonitor(service_name="api", clock=clock) as monitor:

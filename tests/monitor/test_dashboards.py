@@ -1,18 +1,16 @@
 import json
-from collections.abc import Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesis_performance import config
 from genesis_performance.errors import (
     CloudConflictError,
     CloudNotFoundError,
     ConfigurationError,
     InvalidInputError,
 )
-from genesis_performance.gcp import call, close_all, each
+from genesis_performance.gcp import call, each
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.dashboards import (
     CloudDashboards,
@@ -20,7 +18,7 @@ from genesis_performance.monitor.dashboards import (
     performance_dashboard,
 )
 
-from .conftest import FakeClock, Operations, make_objective
+from .conftest import FakeClock, Operations, make_objective, pass_time
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -31,20 +29,9 @@ SLO = "projects/p/services/s/serviceLevelObjectives/o"
 
 
 @pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
+def cloud(cloud: "RunningEmulator") -> "RunningEmulator":
     make_objective(SLO)
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
-def monitor(cloud: "RunningEmulator", clock: FakeClock) -> Iterator[PerformanceMonitor]:
-    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
-        yield made
+    return cloud
 
 
 def dashboard(service: str = "api", **arguments: Any) -> PerformanceDashboard:
@@ -210,8 +197,7 @@ def test_every_query_of_the_charts_is_one_that_cloud_monitoring_answers(
         operations.run("pay", 30, times=4)
         operations.run("pay", 30, fails=True)
         assert monitor.flush(60)
-        clock.advance(30)
-        cloud.advance(30)
+        pass_time(cloud, clock, 30)
     empty = []
     queries = 0
     for title, one in widgets(monitor.create_performance_dashboard("api")).items():

@@ -6,7 +6,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,7 +17,7 @@ from genesis_performance.model.alert import IncidentState
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.storage import open_store
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, pass_time, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -26,26 +25,6 @@ if TYPE_CHECKING:
 POLICIES = "google.monitoring.v3.AlertPolicyService"
 CREATE, UPDATE = f"{POLICIES}/CreateAlertPolicy", f"{POLICIES}/UpdateAlertPolicy"
 PREFIX = "custom.googleapis.com/genesis.performance"
-
-
-@pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
-
-
-@pytest.fixture
-def monitor(cloud: "RunningEmulator", clock: FakeClock) -> Iterator[PerformanceMonitor]:
-    with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
-        yield made
-
-
-def policies() -> list[Any]:
-    return list(each("alert_policies", "list_alert_policies", {"name": "projects/p"}))
 
 
 def series(name: str) -> list[Any]:
@@ -56,11 +35,6 @@ def series(name: str) -> list[Any]:
         "interval": {"start_time": {"seconds": now_s - 3600}, "end_time": {"seconds": now_s + 200}},
     }
     return list(each("metrics", "list_time_series", request))
-
-
-def pass_time(cloud: "RunningEmulator", clock: FakeClock, seconds: float) -> None:
-    clock.advance(seconds)
-    cloud.advance(seconds)
 
 
 def test_metrics_and_operations_arrive(monitor: PerformanceMonitor, operations: Operations) -> None:

@@ -5,7 +5,7 @@ import logging
 import random
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,7 +22,7 @@ from genesis_performance.export.catalog import (
     OPERATION_DURATION,
 )
 from genesis_performance.export.limits import Complaints
-from genesis_performance.gcp import close_all, each
+from genesis_performance.gcp import each
 from genesis_performance.model.series import Distribution, Metric, MetricKind, Point, Series
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.monitor.bucket_forecast import mean_filled
@@ -122,13 +122,10 @@ def test_a_forecast_lies_between_the_buckets_seen_and_all_and_grows_with_time(
 
 
 @pytest.fixture
-def cloud(
-    genesis_emulator: "RunningEmulator", monkeypatch: pytest.MonkeyPatch
-) -> Iterator["RunningEmulator"]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+def cloud(cloud: "RunningEmulator", monkeypatch: pytest.MonkeyPatch) -> "RunningEmulator":
     monkeypatch.setenv("GENESIS_PERF__MONITORING__ENABLE_ALERTING", "false")
-    yield genesis_emulator
-    close_all()
+    config.reset()
+    return cloud
 
 
 KINDS: dict[str, Callable[[random.Random], float]] = {

@@ -8,13 +8,12 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from genesis_performance import config
-from genesis_performance.gcp import close_all, each
+from genesis_performance.gcp import each
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -38,14 +37,6 @@ for _ in range(100):
 print("google.cloud.monitoring_v3" in sys.modules, flush=True)
 time.sleep(600)
 """
-
-
-@pytest.fixture
-def cloud(genesis_emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningEmulator]:
-    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
-    config.reset()
-    yield genesis_emulator
-    close_all()
 
 
 def surroundings(cloud: RunningEmulator) -> dict[str, str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from genesis_performance.profiler import sampling_thread
+from genesis_performance.profiler.stack_sampler import StackSampler
 
 PATIENCE_S = 60.0
 
@@ -37,3 +38,14 @@ def _compute_until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < ends, f"nothing came of it within {PATIENCE_S:g} s"
         sum(range(1000))
+
+
+def has_samples(sampler: StackSampler, samples: int) -> None:
+    """Wait, in another thread than the one that is sampled, until so many further samples were taken."""
+    sampling = sampler._sampling
+    assert sampling is not None
+    enough = sampling.samples + samples
+    ends = time.monotonic() + PATIENCE_S
+    while sampling.samples < enough:
+        assert time.monotonic() < ends, f"no {samples} samples within {PATIENCE_S:g} s"
+        time.sleep(0.002)

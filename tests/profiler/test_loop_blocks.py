@@ -14,6 +14,8 @@ from genesis_performance.profiler.loop_blocks import MAX_BLOCKS, Held, LoopBlock
 from genesis_performance.profiler.stack_sampler import StackSampler
 from genesis_performance.profiler.stack_table import StackTable
 
+from .conftest import has_samples
+
 MS = 1_000_000
 
 
@@ -114,17 +116,6 @@ def test_a_handler_that_sleeps_instead_of_awaiting_is_found() -> None:
     assert block.operation == "checkout"
     assert block.duration_ns <= time.monotonic_ns() - begin_ns
     assert block.line == handler.__code__.co_firstlineno + 3
-
-
-def has_samples(sampler: StackSampler, samples: int) -> None:
-    """Wait until so many further samples were taken."""
-    sampling = sampler._sampling
-    assert sampling is not None
-    enough = sampling.samples + samples
-    ends = time.monotonic() + 60
-    while sampling.samples < enough:
-        assert time.monotonic() < ends, f"no {samples} samples within a minute"
-        time.sleep(0.002)
 
 
 @pytest.mark.slow  # it needs a processor of its own for a third of a second

@@ -18,6 +18,8 @@ from genesis_performance.profiler.stack_sampler import StackSampler
 from genesis_performance.profiler.stack_walk import HALF_DEPTH, walk_coroutine
 from genesis_performance.profiler.tasks import UNNAMED, Waiting, WaitingTasks
 
+from .conftest import has_samples
+
 
 async def leaf(event: asyncio.Event) -> None:
     await event.wait()
@@ -60,17 +62,6 @@ class Shown:
 
     def __next__(self) -> Any:
         return self.cr_await.send(None)
-
-
-def has_samples(sampler: StackSampler, samples: int) -> None:
-    """Wait, in another thread than the one that is sampled, until so many further samples were taken."""
-    sampling = sampler._sampling
-    assert sampling is not None
-    enough = sampling.samples + samples
-    ends = time.monotonic() + 60
-    while sampling.samples < enough:
-        assert time.monotonic() < ends, f"no {samples} samples within a minute"
-        time.sleep(0.002)
 
 
 def functions(waiting: Waiting) -> list[str]:

@@ -114,11 +114,11 @@ class Notifier:
             return
         mine = (self._delivery, self._wake)
         thread = threading.Thread(target=self._run, args=mine, name="genesis-notify", daemon=True)
+        self._thread = thread  # before it starts: a signal at once after that must find it
         try:
             thread.start()
         except RuntimeError:  # out of threads, or the interpreter ends: it is left to the next process
-            return
-        self._thread = thread
+            self._thread = None
 
     def _run(self, delivery: Delivery, wake: threading.Event) -> None:
         while delivery is self._delivery:

@@ -1,8 +1,12 @@
-"""A monitor of a cloud, operations to be seen by it, and what it has made there."""
+"""A monitor of a cloud, operations to be seen by it, what it has made there, and who is told."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,3 +98,49 @@ def policies() -> list[Any]:
 def pass_time(cloud: RunningEmulator, clock: FakeClock, seconds: float) -> None:
     clock.advance(seconds)
     cloud.advance(seconds)
+
+
+class Receiver:
+    """An HTTP server that remembers what it was sent and answers as it is told."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[dict[str, str], bytes]] = []
+        self.answers: list[Callable[[http.server.BaseHTTPRequestHandler], None]] = []
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.requests.append((dict(self.headers), body))
+                answer = receiver.answers.pop(0) if receiver.answers else status(204)
+                with contextlib.suppress(OSError):
+                    answer(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?room=1"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _, body in self.requests]
+
+
+def status(code: int, **headers: str) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
+    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
+        handler.send_response(code)
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+
+    return answer
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    made = Receiver()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()

@@ -1,13 +1,11 @@
 """Channels against real servers on this machine; the pauses are those of a clock that the tests move."""
 
-import contextlib
 import http.server
 import json
 import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +31,7 @@ from genesis_performance.monitor.channels.notification import as_json, as_slack,
 from genesis_performance.monitor.channels.signature import HEADER, sign, verify
 from genesis_performance.monitor.channels.webhook import Webhook, checked_url
 
-from .conftest import FakeClock, Operations
+from .conftest import FakeClock, Operations, Receiver, status
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -61,52 +59,6 @@ def opened(number: int = 1, operation: str = "pay") -> Notification:
     return Notification(
         event=OPENED, at_unix_ns=60 * SECOND, incident=incident(operation, number), severity="ERROR"
     )
-
-
-class Receiver:
-    """An HTTP server that remembers what it was sent and answers as it is told."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[dict[str, str], bytes]] = []
-        self.answers: list[Callable[[http.server.BaseHTTPRequestHandler], None]] = []
-        receiver = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.requests.append((dict(self.headers), body))
-                answer = receiver.answers.pop(0) if receiver.answers else status(204)
-                with contextlib.suppress(OSError):
-                    answer(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}/hook?room=1"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def bodies(self) -> list[dict[str, Any]]:
-        return [json.loads(body) for _, body in self.requests]
-
-
-def status(code: int, **headers: str) -> Callable[[http.server.BaseHTTPRequestHandler], None]:
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-
-    return answer
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 def webhook(url: str, key: bytes | None = None, **options: Any) -> Webhook:

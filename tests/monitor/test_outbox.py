@@ -24,8 +24,8 @@ from genesis_performance.monitor.channels.outbox import Outbox
 from genesis_performance.monitor.records import MonitorRecords, log
 from genesis_performance.storage import open_store
 
-from .conftest import FakeClock, Operations
-from .test_channels import Receiver, incident, settings_of, status
+from .conftest import FakeClock, Operations, Receiver, status
+from .test_channels import incident, settings_of
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -301,14 +301,6 @@ def run(monkeypatch: pytest.MonkeyPatch, receiver: Receiver, *arguments: str) ->
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *arguments], stdin=subprocess.PIPE, text=True, cwd=Path.cwd()
     )
-
-
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
 
 
 @pytest.mark.parametrize("ends", ["by itself", "by SIGTERM"])

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,6 +13,7 @@ from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor, remote
 
 from .conftest import FakeClock, Operations, pass_time, policies
+from .test_dashboards import answered, queries, widgets
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -253,37 +254,24 @@ def test_terraform_has_the_same_filters(monitor: PerformanceMonitor) -> None:
     assert "threshold_value = 0.5" in " ".join(plan.terraform.split())
 
 
-def charts(body: Any) -> dict[str, Any]:
-    tiles = body["mosaicLayout"]["tiles"]
-    return {
-        tile["widget"]["title"]: tile["widget"]["xyChart"] for tile in tiles if "xyChart" in tile["widget"]
-    }
-
-
 def test_every_chart_has_data(
     monitor: PerformanceMonitor, cloud: "RunningEmulator", clock: FakeClock, operations: Operations
 ) -> None:
-    from .test_dashboards import answered
-
     for _ in range(3):
         operations.run("pay", 30, times=4)
         operations.run("GET /orders/{id}", 30, fails=True)
         assert monitor.flush(60)
         pass_time(cloud, clock, 30)
-    empty = []
-    for title, chart in charts(monitor.create_performance_dashboard("api").body).items():
-        for data in chart["dataSets"]:
-            query = data["timeSeriesQuery"]
-            for part in query.get("timeSeriesFilterRatio", {}).values() or [query["timeSeriesFilter"]]:
-                if not answered(part, clock):
-                    empty.append((title, part["filter"]))
-    assert empty == []
+    found = queries(monitor.create_performance_dashboard("api"))
+    assert found
+    assert [(title, part["filter"]) for title, part in found if not answered(part, clock)] == []
 
 
 def test_requests_are_drawn_in_seconds_with_the_threshold(monitor: PerformanceMonitor) -> None:
     monitor.create_response_time_alert("api", 500, apply="plan")
-    found = charts(monitor.create_performance_dashboard("api", apply="plan").body)
-    drawn = {title: (one["yAxis"]["label"], one.get("thresholds")) for title, one in found.items()}
+    found = widgets(monitor.create_performance_dashboard("api", apply="plan"))
+    charts = {title: one["xyChart"] for title, one in found.items() if "xyChart" in one}
+    drawn = {title: (one["yAxis"]["label"], one.get("thresholds")) for title, one in charts.items()}
     label = {"label": "p95 > 500 ms", "targetAxis": "Y1"}
     for of, unit, value in (
         ("http.server.request.duration", "s", 0.5),

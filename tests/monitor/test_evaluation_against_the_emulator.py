@@ -234,7 +234,7 @@ def test_both_sides_notice_an_absence_at_the_same_time(
 
 
 @pytest.mark.parametrize("speed", [0, 1])
-@settings(max_examples=10, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=5, deadline=None, suppress_health_check=QUIET)
 @given(data=st.data())
 def test_both_sides_see_the_same_burn_rate(sink: str, speed: int, data: st.DataObject) -> None:
     alert = burn_rate_alerts(

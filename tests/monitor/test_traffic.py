@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 traffic = pytest.importorskip("bench.monitor.traffic", reason="needs the repository's bench folder")
+pytestmark = pytest.mark.xdist_group("traffic")  # it is played once
 
 
 @pytest.fixture(scope="module")

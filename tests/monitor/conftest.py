@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from genesis_performance.gcp import call, each
+from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
 from genesis_performance.operations import Recorder, register
 
@@ -85,10 +86,37 @@ def make_objective(name: str) -> None:
     )
 
 
+def make_channel() -> str:
+    """A notification channel in the emulator; its name."""
+    channel = {"type_": "email", "labels": {"email_address": "on-call@example.com"}}
+    request = {"name": "projects/p", "notification_channel": channel}
+    return str(call("notification_channels", "create_notification_channel", request).name)
+
+
 @pytest.fixture
 def monitor(cloud: RunningEmulator, clock: FakeClock) -> Iterator[PerformanceMonitor]:
     with PerformanceMonitor(gcp_project_id="p", service_name="api", clock=clock) as made:
         yield made
+
+
+def made_at_once(
+    clock: FakeClock, create: Callable[[PerformanceMonitor], PerformanceAlert]
+) -> list[str | None]:
+    """The policy that each of four processes is told it has, which create an alert at the same moment."""
+    start = threading.Barrier(4)
+    names: list[str | None] = []
+
+    def make(number: int) -> None:
+        with PerformanceMonitor("p", service_name="api", clock=clock, store=f"sqlite:///{number}.db") as one:
+            start.wait(60)
+            names.append(create(one).resource_name)
+
+    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return names
 
 
 def policies() -> list[Any]:

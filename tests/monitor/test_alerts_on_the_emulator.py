@@ -13,7 +13,7 @@ from genesis_performance.gcp import call
 from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor
 
-from .conftest import FakeClock, Operations, make_objective, pass_time, policies
+from .conftest import FakeClock, Operations, make_channel, make_objective, pass_time, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -112,14 +112,7 @@ def test_what_changed_is_updated_in_place(
 def test_channels_are_those_that_were_given_and_an_unknown_one_is_refused(
     monitor: PerformanceMonitor,
 ) -> None:
-    channel = call(
-        "notification_channels",
-        "create_notification_channel",
-        {
-            "name": "projects/p",
-            "notification_channel": {"type_": "email", "labels": {"email_address": "on-call@example.com"}},
-        },
-    ).name
+    channel = make_channel()
     fast, medium, slow = monitor.create_burn_rate_alerts(
         "api", 99.9, notification_channels=[channel], ticket_channels=[]
     )

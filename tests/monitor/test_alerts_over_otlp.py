@@ -1,6 +1,5 @@
 """Every kind of alert where the sink is ``otlp``: the policies look at what the Telemetry API makes of it."""
 
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from genesis_performance.errors import CloudNotFoundError
 from genesis_performance.model.alert import PerformanceAlert
 from genesis_performance.monitor import PerformanceMonitor, remote
 
-from .conftest import FakeClock, Operations, pass_time, policies
+from .conftest import FakeClock, Operations, made_at_once, pass_time, policies
 from .test_dashboards import answered, queries, widgets
 
 if TYPE_CHECKING:
@@ -335,20 +334,6 @@ def test_terraform_says_where_its_series_may_be_missing(
 def test_two_processes_that_make_the_same_policies_at_once_leave_one_of_each(
     cloud: "RunningEmulator", clock: FakeClock
 ) -> None:
-    start = threading.Barrier(4)
-    names: list[str | None] = []
-
-    def make(number: int) -> None:
-        with PerformanceMonitor(
-            "p", service_name="api", clock=clock, store=f"sqlite:///{number}.db", environment="production"
-        ) as one:
-            start.wait(60)
-            names.append(one.create_response_time_alert("api", 500).resource_name)
-
-    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    names = made_at_once(clock, lambda one: one.create_response_time_alert("api", 500))
     (kept,) = policies()
     assert names == [kept.name] * 4

@@ -23,7 +23,7 @@ from genesis_performance.monitor.dashboards import (
 )
 from genesis_performance.monitor.policy import policy
 
-from .conftest import FakeClock, Operations, policies
+from .conftest import FakeClock, Operations, made_at_once, make_channel, policies
 
 if TYPE_CHECKING:
     from genesis_performance.emulator import RunningEmulator
@@ -79,14 +79,7 @@ def test_a_policy_deleted_by_hand_is_no_obstacle_to_deleting_the_alert(monitor: 
 
 def test_what_people_did_to_a_policy_survives_an_update(monitor: PerformanceMonitor) -> None:
     monitor.create_error_rate_alert("api", 2)
-    channel = call(
-        "notification_channels",
-        "create_notification_channel",
-        {
-            "name": "projects/p",
-            "notification_channel": {"type_": "email", "labels": {"email_address": "on-call@example.com"}},
-        },
-    ).name
+    channel = make_channel()
     (one,) = policies()
     edit(one, enabled=False, notification_channels=[channel], user_labels={**one.user_labels, "team": "pay"})
     monitor.create_error_rate_alert("api", 3)
@@ -112,19 +105,7 @@ def test_a_policy_that_lost_our_label_is_theirs_now(monitor: PerformanceMonitor)
 def test_processes_that_make_one_policy_at_the_same_moment_leave_one(
     attempt: int, cloud: "RunningEmulator", clock: FakeClock
 ) -> None:
-    start = threading.Barrier(4)
-    names: list[str | None] = []
-
-    def make(number: int) -> None:
-        with PerformanceMonitor("p", service_name="api", clock=clock, store=f"sqlite:///{number}.db") as one:
-            start.wait(60)
-            names.append(one.create_cpu_alert("api", 80).resource_name)
-
-    threads = [threading.Thread(target=make, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
+    names = made_at_once(clock, lambda one: one.create_cpu_alert("api", 80))
     (kept,) = policies()
     assert names == [kept.name] * 4
 

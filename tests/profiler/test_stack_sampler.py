@@ -209,7 +209,8 @@ def test_stacks_know_their_operation() -> None:
     ends = time.monotonic() + 60
     while not enough() and time.monotonic() < ends:
         with recorder.operation("hash"):
-            c_without_the_gil()
+            for _ in range(50):  # as long as the loop, so that neither is seen by chance only
+                c_without_the_gil()
         with recorder.operation("loop"):
             for _ in range(10):
                 python_loop()

@@ -124,10 +124,10 @@ class _Ending:
     def __call__(self) -> None:
         if self._session is None or os.getpid() != self._pid:  # a child that was forked is not the program
             return
-        # What the program made of sys.path is its own: a module of its folder must not stand for one of ours.
-        sys.path[:] = self._path_list
-        stderr = sys.__stderr__  # whatever the program made of sys.stderr
         with _undisturbed():
+            # What the program made of sys.path is its own: no module of its folder stands for one of ours.
+            sys.path[:] = self._path_list
+            stderr = sys.__stderr__  # whatever the program made of sys.stderr
             try:
                 self._write(self._session, stderr)
             except GenesisPerformanceError as error:
@@ -164,9 +164,15 @@ class _Ending:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """No handler of the program's, and no second Ctrl-C, cuts off what is done meanwhile."""
-    handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
-    for number in handled:
-        signal.signal(number, _ignore)
+    handled: list[int] = []
+    for _ in range(1000):
+        try:
+            handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
+            for number in handled:
+                signal.signal(number, _ignore)
+            break
+        except BaseException:  # noqa: BLE001, S112 - of a handler that was not replaced yet
+            continue
     try:
         yield
     finally:

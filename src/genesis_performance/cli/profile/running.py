@@ -122,6 +122,14 @@ class _Ending:
         self._session = None
 
     def __call__(self) -> None:
+        for _ in range(1000):
+            try:
+                self._end()
+                return
+            except BaseException:  # noqa: BLE001, S112 - of a handler of the program's, not replaced yet
+                continue
+
+    def _end(self) -> None:
         if self._session is None or os.getpid() != self._pid:  # a child that was forked is not the program
             return
         with _undisturbed():
@@ -164,15 +172,9 @@ class _Ending:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """No handler of the program's, and no second Ctrl-C, cuts off what is done meanwhile."""
-    handled: list[int] = []
-    for _ in range(1000):
-        try:
-            handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
-            for number in handled:
-                signal.signal(number, _ignore)
-            break
-        except BaseException:  # noqa: BLE001, S112 - of a handler that was not replaced yet
-            continue
+    handled = [number for number in signal.valid_signals() if callable(signal.getsignal(number))]
+    for number in handled:
+        signal.signal(number, _ignore)
     try:
         yield
     finally:

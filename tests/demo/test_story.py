@@ -15,7 +15,6 @@ from genesis_performance.demo.report import write_report
 from genesis_performance.demo.screen import PlainScreen
 
 COMMAND = [sys.executable, "-u", "-m", "genesis_performance.cli.main", "demo"]
-pytestmark = pytest.mark.xdist_group("demo")
 
 
 def alive(pid: int) -> bool:

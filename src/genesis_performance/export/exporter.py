@@ -146,12 +146,12 @@ class Exporter:
             if self.is_closed or (self._thread is not None and self._thread.is_alive()):
                 return
             thread = threading.Thread(target=self._run, name="genesis-export", daemon=True)
+            self._thread = thread  # before it starts: a signal at once after that must find it
             try:
                 thread.start()
             except RuntimeError as error:  # out of threads, or the interpreter ends
+                self._thread = None
                 self._complaints.add("no thread", "metrics are not exported: %s", error)
-                return
-            self._thread = thread
 
     def every(self, seconds: float, tick: Callable[[], object]) -> None:
         """Call ``tick`` in the thread about every so many seconds from now on."""
@@ -174,7 +174,7 @@ class Exporter:
         complete = self._wait(flush, timeout_s)
         self._wake.set()
         thread = self._thread
-        if thread is not None and thread is not threading.current_thread():
+        if thread is not None and thread.is_alive() and thread is not threading.current_thread():
             thread.join(0.5)
         self._close_sink()
         return complete
@@ -209,8 +209,9 @@ class Exporter:
             self.start()
 
     def _wait(self, flush: _Flush, timeout_s: float) -> bool:
-        if not self.is_running:
-            return False
+        thread = self._thread
+        if thread is None or (thread.ident is not None and not thread.is_alive()):
+            return False  # one that a signal finds before it began has no ident yet, and will run
         flush.done.wait(timeout_s)  # real seconds, whatever the clock: the host must not wait longer
         return flush.is_complete
 

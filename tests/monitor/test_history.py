@@ -38,6 +38,16 @@ def test_the_first_look_is_everything_since_the_start() -> None:
     assert increases(history((1000, series(10)))) == [10]
 
 
+def test_begun_anew_nothing_is_known_until_a_whole_window_is() -> None:
+    subject = history((0, series(100)))
+    subject.begin_anew()
+    seen = []
+    for at_s in (3600, 3630, 3660):
+        subject.add(at_s * SECOND, series(at_s), NAMES, keep_s=80)
+        seen.append(increases(subject))
+    assert seen == [[], [], [60]]
+
+
 def test_a_series_that_is_new_grew_from_zero() -> None:
     assert increases(history((0, []), (60, series(7)))) == [7]
 

@@ -606,6 +606,32 @@ def test_who_takes_over_closes_what_another_opened(
     assert kept.state is IncidentState.CLOSED
 
 
+def test_who_takes_over_after_hours_neither_opens_what_is_over_nor_closes_what_goes_on(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock).response_time() for _ in range(2))
+    operations.run("list", 900, times=5000)
+    operations.run("pay", 10, times=50_000)
+    assert [one.operation for one in first.look()] == ["list"]
+    operations.run("list", 10, times=500)
+    assert first.look(70) == []
+    for _ in range(120):
+        first.look(60)
+    operations.run("pay", 900, times=100)
+    assert [one.operation for one in first.look(60)] == ["pay"]  # and it is killed
+    for _ in range(9):
+        operations.run("list", 10, times=10)
+        operations.run("pay", 900, times=10)
+        assert {one.operation for one in second.look()} <= {"pay"}
+    assert second.told.events == []
+    for _ in range(9):
+        operations.run("pay", 10, times=100)
+        second.look()
+    assert second.told.events == ["closed"]
+
+
 def test_a_burn_that_a_restart_interrupts_is_one_incident_and_closes_when_it_is_over(
     clock: FakeClock, operations: Operations
 ) -> None:

@@ -64,6 +64,7 @@ class Readings:
         self._save_budget = save_budget
         self._shares = shares
         self._saved_ns = 0
+        self._looks_seldom = False
         self._history = History()
         self._budgets: dict[tuple[str, str], ErrorBudget] = {}
         self._read: deque[tuple[int, dict[str, float]]] = deque()
@@ -81,7 +82,9 @@ class Readings:
         self._now_ns = now_ns
         # Burn rates have counts of their own: three days of every series would be too much.
         windows = [alert.alignment_s for alert in alerts if alert.condition != BURN_RATE]
-        self._history.add(now_ns, series, METRICS, max(windows, default=60) + slack_s)
+        keep_s = max(windows, default=60) + slack_s
+        self._take_over(now_ns, keep_s)
+        self._history.add(now_ns, series, METRICS, keep_s)
         wanted = {_place(alert) for alert in alerts if alert.condition == BURN_RATE}
         self._budgets = {place: self._budgets.get(place) or ErrorBudget(*place) for place in sorted(wanted)}
         for place, budget in self._budgets.items():
@@ -90,7 +93,7 @@ class Readings:
         if abs(now_ns - self._saved_ns) >= SAVE_EVERY_NS:
             self.save(now_ns)
         if any(alert.condition in _GAUGES for alert in alerts):
-            self._read_gauges(now_ns, max(windows, default=60) + slack_s)
+            self._read_gauges(now_ns, keep_s)
 
     def save(self, now_ns: int) -> None:
         """Keep the error budgets for the next process."""
@@ -131,6 +134,18 @@ class Readings:
         self._history.clear()
         self._budgets.clear()
         self._read.clear()
+
+    def _take_over(self, now_ns: int, keep_s: float) -> None:
+        """Begin the windows anew where another process seems to have looked in our place.
+
+        They would be hours long else: what was bad long ago would open an incident, what is bad now close
+        one. Who always looks so seldom has no other windows.
+        """
+        newest_ns = self._history.newest_ns
+        is_late = newest_ns is not None and now_ns - newest_ns > keep_s * SECOND_NS
+        if self._shares and is_late and not self._looks_seldom:
+            self._history.begin_anew()
+        self._looks_seldom = is_late
 
     def _resume(self, place: tuple[str, str], budget: ErrorBudget, now_ns: int) -> None:
         """Go on where another process ended, at the start and when it looked in our place."""

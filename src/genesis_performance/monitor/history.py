@@ -35,6 +35,12 @@ class History:
 
     def __init__(self) -> None:
         self._moments: deque[Moment] = deque()
+        self._waits = False  # for a whole window, as what happened before is another process's to say
+
+    @property
+    def newest_ns(self) -> int | None:
+        """When it was last looked."""
+        return self._moments[-1].at_ns if self._moments else None
 
     def add(self, at_ns: int, series: Iterable[Series], names: Collection[str], keep_s: float) -> None:
         """Remember these metrics as of now, and forget what is older than ``keep_s``.
@@ -58,6 +64,12 @@ class History:
 
     def clear(self) -> None:
         self._moments.clear()
+        self._waits = False
+
+    def begin_anew(self) -> None:
+        """Forget every moment, and say nothing until looking has gone on for a whole window."""
+        self._moments.clear()
+        self._waits = True
 
     def shift(self, by_ns: int) -> None:
         """Date every moment so much later: the clock jumped, the time between them did not change."""
@@ -68,11 +80,14 @@ class History:
 
         A series that is younger than the window grew from zero. So does every series until looking has gone
         on for a whole window: its first point stands for all since its start, as in Cloud Monitoring.
+        After ``begin_anew`` there is nothing until then.
         """
         if not self._moments:
             return
         newest = self._moments[-1]
         base = self._base(newest.at_ns - round(window_s * SECOND_NS))
+        if base is None and self._waits:
+            return
         for key, (value, start_ns) in newest.values.items():
             if key[0] != name:
                 continue

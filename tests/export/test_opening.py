@@ -1,10 +1,13 @@
 import os
+import sys
 
 import pytest
 
-from genesis_performance.errors import ConfigurationError
+from genesis_performance.errors import ConfigurationError, MissingDependencyError
+from genesis_performance.export.catalog import OPERATION_COUNT
 from genesis_performance.export.clock import SystemClock
 from genesis_performance.export.limits import Complaints, SeriesBudget
+from genesis_performance.export.messages import descriptor_request
 from genesis_performance.export.opening import open_sink
 from genesis_performance.export.process_series import ProcessSeries
 from genesis_performance.export.resource import generic_task, task_id
@@ -34,6 +37,12 @@ def test_none_sends_nothing() -> None:
 def test_cloud_monitoring_without_a_project_says_what_to_set() -> None:
     with pytest.raises(ConfigurationError, match="GOOGLE_CLOUD_PROJECT"):
         opened("cloud_monitoring")
+
+
+def test_cloud_monitoring_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud.monitoring_v3.types", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'genesis-performance\[gcp\]'"):
+        descriptor_request("p", "x", OPERATION_COUNT, ())
 
 
 def test_a_sink_that_does_not_exist_is_refused_in_words() -> None:

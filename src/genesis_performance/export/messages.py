@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import MissingDependencyError
 from ..model.series import Metric, Point, Series
 from .catalog import metric_type
 from .cloud_encoding import KINDS, TYPES, Encoder
@@ -22,8 +23,17 @@ def create_request(
 
 
 def descriptor_request(project: str, prefix: str, metric: Metric, label_keys: Iterable[str]) -> Any:
-    """A CreateMetricDescriptorRequest."""
-    from google.cloud.monitoring_v3.types import CreateMetricDescriptorRequest
+    """A CreateMetricDescriptorRequest: the first that a process needs of Google's package.
+
+    Raises:
+        MissingDependencyError: it is not installed.
+    """
+    try:
+        from google.cloud.monitoring_v3.types import CreateMetricDescriptorRequest
+    except ImportError as error:
+        raise MissingDependencyError(
+            "Cloud Monitoring needs google-cloud-monitoring: pip install 'genesis-performance[gcp]'"
+        ) from error
 
     request = CreateMetricDescriptorRequest.pb()(name=f"projects/{project}")
     described = request.metric_descriptor

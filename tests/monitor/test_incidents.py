@@ -632,6 +632,19 @@ def test_who_takes_over_after_hours_neither_opens_what_is_over_nor_closes_what_g
     assert second.told.events == ["closed"]
 
 
+def test_who_always_looks_seldom_says_nothing_the_first_time_only(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    subject = SharedWatched(clock).response_time()
+    seen = []
+    for _ in range(3):
+        operations.run("pay", 900, times=10)
+        seen.append([one.operation for one in subject.look(300)])
+    assert seen == [[], ["pay"], ["pay"]]
+
+
 def test_a_burn_that_a_restart_interrupts_is_one_incident_and_closes_when_it_is_over(
     clock: FakeClock, operations: Operations
 ) -> None:

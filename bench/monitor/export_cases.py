@@ -1,9 +1,11 @@
 """CPU to export one interval: ``python -m bench.monitor.export_cases SENDER SERIES INTERVALS``; prints JSON.
 
-A sender is ``otlp``, ``cloud_monitoring`` (ours), ``sdk-otlp`` or ``sdk-gcp`` (the peers). Half of the series
-are counters, half are distributions, of 20 metrics; each gets two values in each interval. The first export,
-which connects and creates what has to be there, is not measured. CPU time is that of all threads of the
-process, from before the series are collected until the last answer is there. Runs in the peers' environment.
+A sender is ``otlp``, ``cloud_monitoring`` (ours), ``sdk-otlp`` or ``sdk-gcp`` (the peers), or
+``sdk-otlp-default``: all points in one request, as the SDK sends them unless told otherwise. Half of the
+series are counters, half are distributions, of 20 metrics; each gets two values in each interval. The first
+export, which connects and creates what has to be there, is not measured. CPU time is that of all threads of
+the process, from before the series are collected until the last answer is there. Runs in the peers'
+environment.
 """
 
 from __future__ import annotations
@@ -95,16 +97,20 @@ def sdk(exporter: Any, series: int) -> tuple[Record, Export]:
     return record, lambda: bool(reader.force_flush(1000 * EXPORT_S))
 
 
-def sdk_otlp(series: int) -> tuple[Record, Export]:
+def sdk_otlp(series: int, points: int | None = MOST_POINTS) -> tuple[Record, Export]:
     from opentelemetry.exporter.otlp.proto.http import Compression
     from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 
     packed = Compression.Gzip if os.environ["BENCH_COMPRESSION"] == "gzip" else Compression.NoCompression
     endpoint = f"http://{os.environ['GENESIS_PERF_EMULATOR_HTTP']}/v1/metrics"
     exporter = OTLPMetricExporter(
-        endpoint=endpoint, compression=packed, timeout=EXPORT_S, max_export_batch_size=MOST_POINTS
+        endpoint=endpoint, compression=packed, timeout=EXPORT_S, max_export_batch_size=points
     )
     return sdk(exporter, series)
+
+
+def sdk_otlp_default(series: int) -> tuple[Record, Export]:
+    return sdk_otlp(series, points=None)
 
 
 def sdk_gcp(series: int) -> tuple[Record, Export]:
@@ -118,7 +124,13 @@ def sdk_gcp(series: int) -> tuple[Record, Export]:
     return sdk(CloudMonitoringMetricsExporter(project_id=PROJECT, client=client), series)
 
 
-SENDERS = {"otlp": ours, "cloud_monitoring": ours, "sdk-otlp": sdk_otlp, "sdk-gcp": sdk_gcp}
+SENDERS = {
+    "otlp": ours,
+    "cloud_monitoring": ours,
+    "sdk-otlp": sdk_otlp,
+    "sdk-otlp-default": sdk_otlp_default,
+    "sdk-gcp": sdk_gcp,
+}
 
 
 def stored(sender: str) -> tuple[int, float]:
@@ -132,7 +144,7 @@ def stored(sender: str) -> tuple[int, float]:
             "cloud_monitoring": f"custom.googleapis.com/{reading.OURS}/bench_{metric}",
             "sdk-otlp": f"prometheus.googleapis.com/bench_{metric}/{kind}",
             "sdk-gcp": f"workload.googleapis.com/bench_{metric}",
-        }[sender]
+        }[sender.removesuffix("-default")]
         series = reading.newest(metric_type)
         found += len(series)
         total += sum(series.values())

@@ -19,6 +19,7 @@ SENDERS = (  # sender, compression, which package it is missing with
     ("sdk-otlp", "gzip", "opentelemetry-exporter-otlp-proto-http"),
     ("otlp", "none", ""),
     ("sdk-otlp", "none", "opentelemetry-exporter-otlp-proto-http"),
+    ("sdk-otlp-default", "none", "opentelemetry-exporter-otlp-proto-http"),
     ("cloud_monitoring", "", ""),
     ("sdk-gcp", "", "opentelemetry-exporter-gcp-monitoring"),
 )
@@ -51,6 +52,9 @@ def rows(peers: Peers, series: int = SERIES, intervals: int = INTERVALS) -> Iter
             ratio = cpu[sender, compression] / cpu[peer, compression]
             said = f" ({compression})" if compression else ""
             yield at_most(f"CPU of an interval: {sender} against {peer}{said}", ratio, "x", GOAL)
+    if ("sdk-otlp-default", "none") in cpu:
+        ratio = cpu["otlp", "none"] / cpu["sdk-otlp-default", "none"]
+        yield printed("CPU of an interval: otlp against one request of the SDK, which is refused", ratio, "x")
     if "opentelemetry-sdk" not in peers.missing:
         kept = measured("overflow_cases", series, python=peers.python)["kept"]
         yield printed(f"the SDK: label sets lost of {series} of one instrument", series - kept, "")

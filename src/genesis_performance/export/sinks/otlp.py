@@ -28,7 +28,6 @@ MOST_WAIT_S = 600.0
 """A longer Retry-After is a mistake of somebody's."""
 
 
-
 class _Outcome:
     """What became of one write, while it runs."""
 

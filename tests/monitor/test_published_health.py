@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -98,6 +100,25 @@ def test_what_is_lost_refused_and_given_up_is_said() -> None:
     assert "not sent for their cost: buckets 4" in text
     assert "costs 1.50 USD a month" in text
     assert "notifications: delivered 2, left 1" in text
+
+
+def test_what_all_processes_recorded_is_said_although_the_one_that_sends_recorded_nothing() -> None:
+    code = (
+        "from genesis_performance.monitor import PerformanceMonitor\n"
+        "with PerformanceMonitor(service_name='shop') as one:\n"
+        "    for _ in range(3): one.record_performance_metric('wait_ms', 5.0)\n"
+        "    one.gauge('depth').set(4)\n"
+    )
+    with PerformanceMonitor(service_name="shop") as monitor:
+        monitor.start()
+        until(lambda: bool(seen() and seen()[0].health and seen()[0].writer_pid == os.getpid()))
+        for _ in range(2):
+            subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+        (one,) = seen()
+        text = said()
+    assert one.health["recorded"] == 0
+    assert (one.values, one.series) == (6, 2)
+    assert "all processes together: 6 values in 2 series" in text
 
 
 def test_a_sink_that_is_gone_for_several_intervals_is_a_failure_and_one_error_is_not() -> None:

@@ -61,7 +61,7 @@ def _sent(one: ProcessesHealth) -> str:
     last = "nothing was sent yet"
     if age is not None:
         last = f"last sent {_ago(age + (one.age_s or 0.0))}"
-    series = f"{health.get('recorded', 0):,} recorded values, {health.get('series', 0):,} series, {last}"
+    series = f"all processes together: {one.values:,} values in {one.series:,} series, {last}"
     unsent = health.get("deferred_points")
     return f"{series}; {unsent:,} points had to come again" if unsent else series
 

@@ -10,7 +10,10 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..export.totals import Known
 
 NAME, _NEW = "health", "health.new"
 NO_NEWS_S = 24 * 3600.0
@@ -34,6 +37,8 @@ class ProcessesHealth:
     set_aside: int  # damaged files that are kept to be looked at
     age_s: float | None  # of ``health``; None where nothing was ever published
     health: Mapping[str, Any]  # a ``MonitorHealth`` of the process that sends or sent last
+    values: int  # of all processes since the folder was made: of distributions, and executions of operations
+    series: int  # of all processes; an operation is one here
 
     @property
     def is_failing(self) -> bool:
@@ -104,7 +109,9 @@ def _look(folder: Path) -> ProcessesHealth:
     from ..export.sharing import DAMAGED, SharedFolder
     from .records import log
 
-    shared = SharedFolder(folder, Complaints(log), new_task_id="").health()
+    view = SharedFolder(folder, Complaints(log), new_task_id="")
+    shared = view.health()
+    totals = view.merged().values()
     body = _read(folder / NAME)
     health = body.get("health")
     known: Mapping[str, Any] = health if isinstance(health, dict) else {}
@@ -120,7 +127,19 @@ def _look(folder: Path) -> ProcessesHealth:
         set_aside=len(list(files(folder, DAMAGED))),
         age_s=max(time.time() - at, 0.0) if isinstance(at, int | float) else None,
         health=known,
+        values=sum(_values(one) for one in totals),
+        series=len(totals),
     )
+
+
+def _values(known: Known) -> int:
+    """How many values a series stands for; of counters and gauges only the sum and the last one are known."""
+    from ..export.blocks import DISTRIBUTION, OPERATION
+
+    value = known.read()
+    if known.key.kind == DISTRIBUTION:
+        return int(value.count)
+    return sum(value.buckets.values()) if known.key.kind == OPERATION else 0
 
 
 def _read(path: Path) -> dict[str, Any]:

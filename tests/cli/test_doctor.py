@@ -48,6 +48,36 @@ def test_a_collector_is_named_without_what_may_be_a_key(monkeypatch: pytest.Monk
     assert text == "over OTLP to collector.example every 60 s"
 
 
+def test_the_emulator_is_named_over_either_sink(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("GENESIS_PERF_EMULATOR", "127.0.0.1:1")  # nobody listens
+    text = exported(monkeypatch)["metrics"]["text"]
+    assert text.startswith("to Cloud Monitoring (emulator at 127.0.0.1:1), ")
+    found = exported(
+        monkeypatch, GENESIS_PERF__MONITORING__SINK="otlp", GENESIS_PERF_EMULATOR_HTTP="127.0.0.1:2"
+    )
+    assert found["metrics"]["text"] == "over OTLP to the emulator at 127.0.0.1:2 every 60 s"
+
+
+def test_over_otlp_an_endpoint_goes_before_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = exported(
+        monkeypatch,
+        GENESIS_PERF__MONITORING__SINK="otlp",
+        GENESIS_PERF_EMULATOR_HTTP="127.0.0.1:2",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://localhost:4318",
+    )
+    assert found["metrics"]["text"] == "over OTLP to localhost:4318 every 60 s"
+
+
+def test_an_emulator_without_its_http_port_is_a_failure_over_otlp(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "p")
+    monkeypatch.setenv("GENESIS_PERF_EMULATOR", "127.0.0.1:1")
+    monkeypatch.delenv("GENESIS_PERF_EMULATOR_HTTP", raising=False)
+    found = exported(monkeypatch, GENESIS_PERF__MONITORING__SINK="otlp")
+    assert found["metrics"]["ok"] is False
+    assert "set GENESIS_PERF_EMULATOR_HTTP" in found["metrics"]["text"]
+
+
 def test_whoever_is_told_of_incidents_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exported(monkeypatch)["incidents"]["ok"] is None
     found = exported(

@@ -244,8 +244,12 @@ def _exported(project: str | None) -> Iterator[Check]:
         return
     section = current.monitoring
     place = _found_project(project)
-    where, why = _destination(place)
-    yield Check("metrics", True if where else None, where or f"nowhere: {why}")
+    try:
+        where, why = _destination(place)
+        yield Check("metrics", True if where else None, where or f"nowhere: {why}")
+    except GenesisPerformanceError as error:
+        where = ""
+        yield Check("metrics", False, f"nowhere: {error}")
     if where:
         yield Check("names, labels", True, "ids, e-mail addresses, tokens and query strings are redacted")
         yield Check("series", True, f"at most {section.max_series} a process, the rest as __other__")
@@ -270,7 +274,11 @@ def _exported(project: str | None) -> Iterator[Check]:
 
 
 def _destination(project: str | None) -> tuple[str, str]:
-    """Where metrics go, or why they go nowhere."""
+    """Where metrics go, or why they go nowhere.
+
+    Raises:
+        ConfigurationError: the settings name no endpoint that can be.
+    """
     current = settings()
     section = current.monitoring
     every = f"every {section.write_interval_s:g} s"
@@ -282,8 +290,12 @@ def _destination(project: str | None) -> tuple[str, str]:
     if project is None and not (section.sink == "otlp" and own):
         return "", "there is no project"
     if section.sink == "otlp":
-        return f"over OTLP to {_without_secrets(own) if own else 'telemetry.googleapis.com'} {every}", ""
-    return f"to Cloud Monitoring, custom.googleapis.com/{section.metric_prefix}/… {every}", ""
+        from ..export.otlp_target import target_url
+
+        emulator = "" if own or not current.gcp.emulator_http else "the emulator at "
+        return f"over OTLP to {emulator}{_without_secrets(target_url())} {every}", ""
+    emulator = f" (emulator at {current.gcp.emulator})" if current.gcp.emulator else ""
+    return f"to Cloud Monitoring{emulator}, custom.googleapis.com/{section.metric_prefix}/… {every}", ""
 
 
 def _told() -> Check:
@@ -297,8 +309,7 @@ def _told() -> Check:
 
 
 def _without_secrets(url: str) -> str:
-    """The host of a URL; what follows may hold a key."""
+    """The host of a URL and its port, if it says one; what comes before or after may hold a key."""
     from urllib.parse import urlsplit
 
-    parts = urlsplit(url)
-    return parts.hostname or "an endpoint"
+    return urlsplit(url).netloc.rpartition("@")[2] or "an endpoint"

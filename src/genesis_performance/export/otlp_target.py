@@ -64,16 +64,10 @@ def find_target(*, project: str | None, service: str, environment: str, location
             f"otlp.protocol is {section.protocol!r}; this sink speaks {PROTOCOL} only: set "
             f"OTEL_EXPORTER_OTLP_METRICS_PROTOCOL={PROTOCOL} and the endpoint's HTTP port, usually 4318"
         )
-    url = _chosen_url(section)
-    google = f"https://{HOST}.{gcp.universe_domain}{PATH}"
-    is_google = url is None or urlsplit(url).hostname == urlsplit(google).hostname
-    with_credentials = is_google
-    if url is None and gcp.emulator_http:
-        url, with_credentials = f"http://{gcp.emulator_http}{PATH}", False
-    elif url is None and gcp.emulator:
-        raise ConfigurationError(
-            "gcp.emulator is set, gcp.emulator_http is not; set GENESIS_PERF_EMULATOR_HTTP to its HTTP port"
-        )
+    url = target_url()
+    own = _chosen_url(section)
+    with_credentials = urlsplit(url).hostname == urlsplit(_google_url()).hostname
+    is_google = with_credentials or own is None  # the emulator stands for it
     if is_google:
         if with_credentials and gcp.residency == "strict":
             raise ConfigurationError(
@@ -87,7 +81,7 @@ def find_target(*, project: str | None, service: str, environment: str, location
                 "there is no project; set GOOGLE_CLOUD_PROJECT, or OTEL_EXPORTER_OTLP_ENDPOINT"
             )
     return Target(
-        url=url or google,
+        url=url,
         headers={"User-Agent": user_agent(), **_pairs("headers", section.headers)},
         with_credentials=with_credentials,
         spacing_s=SPACING_S if is_google else 0.0,
@@ -96,6 +90,29 @@ def find_target(*, project: str | None, service: str, environment: str, location
         compress=section.compression == "gzip",
         resource=resource(project=project, service=service, environment=environment, location=location),
     )
+
+
+def target_url() -> str:
+    """The URL of the endpoint that the settings name.
+
+    Raises:
+        ConfigurationError: it is none, or the emulator's is not known.
+    """
+    gcp = settings().gcp
+    own = _chosen_url(settings().otlp)
+    if own is not None:
+        return own
+    if gcp.emulator_http:
+        return f"http://{gcp.emulator_http}{PATH}"
+    if gcp.emulator:
+        raise ConfigurationError(
+            "gcp.emulator is set, gcp.emulator_http is not; set GENESIS_PERF_EMULATOR_HTTP to its HTTP port"
+        )
+    return _google_url()
+
+
+def _google_url() -> str:
+    return f"https://{HOST}.{settings().gcp.universe_domain}{PATH}"
 
 
 def resource(

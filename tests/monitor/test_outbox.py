@@ -22,7 +22,7 @@ from genesis_performance.monitor.channels.delivery import Delivery
 from genesis_performance.monitor.channels.notification import body
 from genesis_performance.monitor.channels.outbox import Outbox
 from genesis_performance.monitor.records import MonitorRecords, log
-from genesis_performance.storage import open_store
+from genesis_performance.storage import Store, open_store
 
 from .conftest import FakeClock, Operations, Receiver, status
 from .test_channels import incident, settings_of
@@ -63,8 +63,8 @@ def process(clock: FakeClock) -> Iterator[Process]:
     """Makes the notifier of one process; all of them share the store."""
     made = []
 
-    def make(*channels: Chat, **options: Any) -> Notifier:
-        records = MonitorRecords(STORE, Complaints(log))
+    def make(*channels: Chat, store: Store | str = STORE, **options: Any) -> Notifier:
+        records = MonitorRecords(store, Complaints(log))
         outbox = Outbox(records, clock=clock, lease_s=LEASE_S)
 
         def delivery(settled: Any) -> Delivery:
@@ -85,6 +85,44 @@ def told(clock: FakeClock, event: str = OPENED, number: int = 1) -> Notification
 
 def waiting() -> int:
     return len(MonitorRecords(STORE, Complaints(log)).waiting())
+
+
+def test_what_neither_a_channel_nor_the_store_takes_is_lost_and_said(
+    clock: FakeClock, process: Process, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    chat = Chat()
+    chat.is_down = True
+    subject = process(chat, store=f"sqlite:///{tmp_path}/file/history.db")
+    subject.tell(told(clock))
+    assert not subject.close(60)
+    assert (subject.counts["left"], subject.counts["lost"]) == (0, 1)
+    assert "1 notifications are lost" in caplog.text
+
+
+def test_what_was_kept_before_the_store_failed_is_left_to_the_next_process(
+    clock: FakeClock, process: Process
+) -> None:
+    with open_store(STORE) as store:
+        chat = Chat()
+        chat.is_down = True
+        subject = process(chat, store=store)
+        subject.tell(told(clock))
+    assert not subject.close(60)  # the store is closed, its record stays
+    assert (subject.counts["left"], subject.counts["lost"]) == (1, 0)
+    assert waiting() == 1
+
+
+def test_a_channel_that_fails_is_said_at_once_and_once(
+    clock: FakeClock, process: Process, caplog: pytest.LogCaptureFixture
+) -> None:
+    chat = Chat()
+    chat.is_down = True
+    subject = process(chat)
+    subject.tell(told(clock, number=1))
+    assert not subject.close(60)
+    assert subject.counts["tried again"] >= 1
+    assert caplog.text.count("chat is not told of an incident yet: down") == 1
 
 
 def test_what_was_told_is_not_kept(clock: FakeClock, process: Process) -> None:
@@ -268,7 +306,7 @@ def test_a_channel_that_hangs_holds_up_neither_records_nor_exports_nor_evaluatio
         assert sink.value("operation/count", operation="pay", status="ok") == 20
         assert sink.value("wait_ms").count == 1
         assert monitor.close(0.5)
-    assert monitor.health()["notifications"] == {"left": 1}
+        assert monitor.health()["notifications"] == {"left": 1}
 
 
 PROGRAM = """
@@ -333,6 +371,24 @@ def test_a_receiver_that_was_down_until_the_end_is_told_by_the_next_process(
     run(monkeypatch, receiver, "opens").communicate(timeout=60)
     assert [(one["event"], one["late"]) for one in receiver.bodies()] == [("opened", True)]
     assert waiting() == 0
+
+
+def test_a_key_that_can_not_be_read_is_said_by_a_short_script_once(
+    monkeypatch: pytest.MonkeyPatch, receiver: Receiver
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER", "heap")
+    settings_of(monkeypatch, webhook_url=receiver.url, webhook_key_file="no/such/file")
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, "opens"],
+        check=True,
+        cwd=Path.cwd(),
+        text=True,
+        stderr=subprocess.PIPE,
+        timeout=60,
+    )
+    assert ended.stderr.count("its URL or key could not be read") == 1
+    assert receiver.requests == []
+    assert waiting() == 1
 
 
 def test_a_topic_is_told_at_the_end_without_close(

@@ -179,9 +179,9 @@ class MonitorRecords:
         body = {"mutes": [one._asdict() for one in mutes]}
         self._try(lambda: self._store().put(NOTE, MUTES, body))
 
-    def put_waiting(self, key: str, body: dict[str, Any]) -> None:
-        """Keep a notification that is not told yet."""
-        self._try(lambda: self._store().put(NOTE, WAITING + key, body))
+    def put_waiting(self, key: str, body: dict[str, Any]) -> bool:
+        """Keep a notification that is not told yet; whether it was kept."""
+        return self._try(lambda: self._store().put(NOTE, WAITING + key, body)) is not None
 
     def delete_waiting(self, key: str) -> bool | None:
         """Whether it was there; None when the store can not be written."""

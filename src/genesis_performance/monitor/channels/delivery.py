@@ -142,6 +142,8 @@ class Delivery:
         wait_s = max(self._chance() * lane.pause_s, error.after_s)
         if error.may_retry and now + wait_s - since <= self._retry_s:
             self.counts["tried again"] += 1
+            if lane.pause_s == FIRST_PAUSE_S:  # said at once, and once: a short process has no second try
+                self._complaints.add("waits", "%s is not told of an incident yet: %s", lane.name, error)
             lane.pause_s = min(2 * lane.pause_s, LONGEST_PAUSE_S)
             lane.next_try = now + wait_s
             return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -12,12 +14,14 @@ from .delivery import Delivery
 from .notification import Notification
 from .outbox import Outbox
 
+log = logging.getLogger(__name__)
+
 
 class Notifier:
     """Hands notifications to channels in a thread of its own.
 
     At the end of the process what waits is told without pauses, together with the last metrics; what could
-    not be told is left to the next process.
+    not be told is left to the next process, or lost with a store that can not be written.
 
     Args:
         make: the delivery, given what to call with what is told or given up; called again in the child of a
@@ -94,9 +98,17 @@ class Notifier:
             self._delivery.counts = counts
             self._wake = threading.Event()
             self._thread, self._is_ending = None, False
-        left = self._outbox.release()
+        left, lost = self._outbox.release()
         if left:
             counts["left"] += left
+        if lost:
+            counts["lost"] += lost
+            with contextlib.suppress(Exception):  # a log handler of the host that raises
+                log.warning(
+                    "%d notifications are lost: they were not told, and the history store that keeps them "
+                    "for the next process can not be written",
+                    lost,
+                )
         return is_idle
 
     def after_fork_in_child(self) -> None:

@@ -38,6 +38,7 @@ class Outbox:
         """What is kept is the parent's."""
         self._lock = threading.RLock()
         self._mine: dict[str, dict[str, Any]] = {}
+        self._kept: set[str] = set()  # of those, what is in the store
         self._settled: set[str] = set()  # but still in a store that could not be written
 
     def keep(self, channel: str, notification: Notification) -> None:
@@ -54,7 +55,9 @@ class Outbox:
         }
         with self._lock:
             self._mine[key] = body
-        self._put(key, body, self._clock.unix_ns() + self._lease_ns)
+        if self._put(key, body, self._clock.unix_ns() + self._lease_ns):
+            with self._lock:
+                self._kept.add(key)
 
     def settled(self, channel: str, notification: Notification) -> None:
         """The channel was told, or has given up."""
@@ -62,15 +65,22 @@ class Outbox:
             key = _key(channel, one)
             with self._lock:
                 self._mine.pop(key, None)
+                self._kept.discard(key)
             self._delete(key)
 
-    def release(self) -> int:
-        """Leave what was not told to the next process; returns how many there are."""
+    def release(self) -> tuple[int, int]:
+        """Leave what was not told to the next process; how many are left, and how many are lost.
+
+        Lost is what never was in the store: a record that can only not be changed any more is told once its
+        lease is over.
+        """
         with self._lock:
             mine, self._mine = self._mine, {}
+            kept, self._kept = self._kept, set()
+        left = 0
         for key, body in mine.items():
-            self._put(key, body, 0)
-        return len(mine)
+            left += self._put(key, body, 0) or key in kept
+        return left, len(mine) - left
 
     def take(self, channels: Collection[str]) -> list[tuple[str, Notification]]:
         """What other processes left, with its channel, the oldest first; from now on it is this one's."""
@@ -104,8 +114,8 @@ class Outbox:
             is_late=True,
         )
 
-    def _put(self, key: str, body: dict[str, Any], until_unix_ns: int) -> None:
-        self._records.put_waiting(key, body | {"until_unix_ns": until_unix_ns})
+    def _put(self, key: str, body: dict[str, Any], until_unix_ns: int) -> bool:
+        return self._records.put_waiting(key, body | {"until_unix_ns": until_unix_ns})
 
     def _delete(self, key: str) -> None:
         done = self._records.delete_waiting(key) is not None

@@ -1,5 +1,6 @@
 """What a sampled program waits for: a count, never a time that a busy machine may not keep to."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -9,6 +10,21 @@ from genesis_performance.profiler import sampling_thread
 from genesis_performance.profiler.stack_sampler import StackSampler
 
 PATIENCE_S = 60.0
+
+
+@pytest.fixture(autouse=True)
+def forget_tasks() -> Callable[[], None]:
+    """Tasks that ended, or whose loop did, stay known until they are collected: not to these tests."""
+    _forget_tasks()
+    return _forget_tasks
+
+
+def _forget_tasks() -> None:
+    for name in ("_all_tasks", "_scheduled_tasks"):  # until Python 3.11, and from 3.12
+        tasks = getattr(asyncio.tasks, name, ())
+        for task in list(tasks):
+            if task.done() or task.get_loop().is_closed():
+                tasks.discard(task)
 
 
 @pytest.fixture

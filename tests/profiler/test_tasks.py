@@ -5,11 +5,11 @@ import sys
 import threading
 import time
 import types
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genesis_performance.model.stacks import StackProfile
@@ -176,10 +176,13 @@ async def test_an_operation_that_is_open_in_a_waiting_task_is_found() -> None:
     assert waiting.walked.operation == "checkout"
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(1, 300), st.integers(1, 32), st.floats(0, 0.999999))
-def test_those_that_are_looked_at_stand_for_all(count: int, most: int, chance: float) -> None:
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(count=st.integers(1, 300), most=st.integers(1, 32), chance=st.floats(0, 0.999999))
+def test_those_that_are_looked_at_stand_for_all(
+    count: int, most: int, chance: float, forget_tasks: Callable[[], None]
+) -> None:
     async def look() -> tuple[float, int]:
+        forget_tasks()
         event = asyncio.Event()
         tasks = [asyncio.create_task(leaf(event)) for _ in range(count)]
         await asyncio.sleep(0)

@@ -60,7 +60,7 @@ class WaitingTasks:
         """The tasks of this sample that wait; those that run, or have ended, are left out."""
         references = self._references()
         count = len(references)
-        if not count:
+        if not count or not self._most:
             return
         share = 1.0
         if count > self._most:

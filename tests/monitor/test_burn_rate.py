@@ -248,6 +248,32 @@ def test_who_takes_over_goes_on_where_the_other_ended() -> None:
     assert [late[one.name] for one in burns[:2]] == [0.0, 0.0]
 
 
+def test_who_takes_over_from_a_young_process_knows_what_happened_before_its_own_time() -> None:
+    """It saw 50 of 200 fail, of all there were 50 of 700."""
+    burns, kept = alerts(99.0), Kept()
+    first, second = (kept.process(shares=True) for _ in range(2))
+
+    def observe(readings: Readings, after_s: int, good: int, failed: int) -> None:
+        at_ns = START_NS + after_s * SECOND
+        readings.observe(at_ns, counts(at_ns, good, failed), burns, 20)
+
+    for number in range(5):
+        observe(first, 10 * number, 100 * (number + 1), 0)
+    observe(second, 41, 0, 0)
+    observe(second, 60, 150, 50)
+    assert second.values(burns[0]) == {"": pytest.approx(100 * 50 / 700)}
+
+
+def test_an_old_budget_is_not_saved_at_each_look() -> None:
+    saved: list[int] = []
+    readings = Readings(save_budget=lambda _service, _environment, known: saved.append(len(known)))
+    fast = alerts(99.0)[0]
+    for number in range(360):
+        at_ns = START_NS + number * 10 * SECOND
+        readings.observe(at_ns, counts(at_ns, number, 0), [fast], 20)
+    assert 60 <= len(saved) < 90
+
+
 def test_a_process_alone_trusts_its_own_counts_however_seldom_it_looks() -> None:
     burns, kept = alerts(99.0), Kept()
     readings = kept.process()

@@ -632,6 +632,63 @@ def test_who_takes_over_after_hours_neither_opens_what_is_over_nor_closes_what_g
     assert second.told.events == ["closed"]
 
 
+def test_what_another_process_closed_comes_back_as_the_same_incident(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock).response_time() for _ in range(2))
+    operations.run("pay", 900, times=10)
+    (one,) = first.look()
+    operations.run("pay", 10, times=5000)
+    assert first.look(70) == []  # and it is killed
+    for _ in range(8):
+        operations.run("pay", 900, times=500)
+        found = second.look()
+    assert [again.id for again in found] == [one.id]
+    assert second.told.events == ["reopened"]
+
+
+def test_what_another_process_closed_long_ago_comes_back_as_another_incident(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first, second = (SharedWatched(clock).response_time() for _ in range(2))
+    operations.run("pay", 900, times=10)
+    (one,) = first.look()
+    operations.run("pay", 10, times=5000)
+    assert first.look(70) == []
+    clock.advance(300)
+    for _ in range(8):
+        operations.run("pay", 900, times=500)
+        found = second.look()
+    assert [again.id for again in found] not in ([], [one.id])
+    assert second.told.events == ["opened"]
+
+
+def test_a_young_process_that_takes_over_judges_whole_windows_only(
+    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """All that it saw failed; of the window one in ten did."""
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+    first = SharedWatched(clock).error_rate(50)
+    assert first.pipeline.writer is not None
+    assert first.pipeline.writer.shared.try_lead()
+    operations.run("pay", 5, times=900)
+    first.look()
+    second = SharedWatched(clock).error_rate(50)
+    operations.run("pay", 5, times=100, fails=True)
+    assert first.look() == second.look(0) == []  # and the first one is killed
+    seen = []
+    for _ in range(6):
+        operations.run("pay", 5, times=100, fails=True)
+        seen.append(second.look())
+    assert seen[:4] == [[]] * 4
+    assert second.told.events == ["opened"]
+
+
 def test_who_always_looks_seldom_says_nothing_the_first_time_only(
     clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -145,6 +145,11 @@ class ErrorBudget:
         """When it was last looked; 0 before the first time."""
         return self._kept[-1].at_ns if self._kept else 0
 
+    @property
+    def oldest_ns(self) -> int:
+        """The time of the first count that is known; 0 before there is one."""
+        return self._kept[0].at_ns if self._kept else 0
+
     def saved(self) -> Saved:
         """What the next process goes on with."""
         if not self._kept:

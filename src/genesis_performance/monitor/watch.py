@@ -25,7 +25,7 @@ from .incident_evidence import EvidenceCollector
 from .kinds import ERROR_RATE, RESPONSE_TIME
 from .pipeline import Pipeline
 from .policy import RECORDED_RESPONSE_TIME
-from .records import MonitorRecords, acknowledged
+from .records import NEWEST, MonitorRecords, acknowledged
 
 TICK_S = 10.0
 """How often the alerts are looked at, and how much longer than its alignment a window may be."""
@@ -62,6 +62,7 @@ class Watch:
             load_budget=records.budget,
             save_budget=self._save_budget,
             shares=self._shares,
+            follows=self._follows,
         )
         self._evidence = EvidenceCollector(
             records,
@@ -228,10 +229,18 @@ class Watch:
         self, alert: PerformanceAlert, incident: PerformanceIncident, now_ns: int
     ) -> tuple[str, PerformanceIncident]:
         """What is to be told, and the incident with its evidence or its history."""
-        ended = self._ended.pop((alert.name, incident.operation), None)
+        ended = self._ended_last((alert.name, incident.operation))
         if ended is not None and now_ns - _end(ended) < AGAIN_NS:
             return REOPENED, _again(alert, ended, incident, now_ns)
         return OPENED, self._evidence.opened(alert, incident)
+
+    def _ended_last(self, key: Key) -> PerformanceIncident | None:
+        """The one of this alert and operation that ended last, whichever process closed it."""
+        found = [self._ended.pop(key)] if key in self._ended else []
+        if self._shares:
+            kept = (one for one in self._records.incidents(NEWEST) if one.source == "local")
+            found += [one for one in kept if not one.is_open and (one.alert_name, one.operation) == key]
+        return max(found, key=_end, default=None)
 
     def _other(self, what: str, incident: PerformanceIncident, now_ns: int) -> str | None:
         """The incident of another process that found so at the same moment, and tells; None without one."""
@@ -310,6 +319,16 @@ class Watch:
         if sent_ns is not None and self._jumped is not None and self._jumped[0] == sent_ns:
             return sent_ns + self._jumped[1]
         return sent_ns
+
+    def _follows(self) -> bool:
+        """Whether another process looks, or did until it was killed."""
+        if not self._shares or self._pipeline.is_writer:
+            return False
+        try:
+            health = self._pipeline.shared_health()
+        except OSError:  # the folder can not be read: nor is there anything of other processes to judge
+            return False
+        return health is not None and health.writer_pid != 0
 
     def _save_budget(self, service: str, environment: str, counts: Saved) -> None:
         if self._pipeline.is_writer:  # of those that share their series one looks regularly

@@ -320,3 +320,18 @@ def test_the_child_of_a_fork_exports_for_itself() -> None:
     writers = [line[1] for line in lines if line[0] == "wrote"]
     assert len(writers) == 2
     assert writers[1] == child != writers[0]
+
+
+def test_a_flush_without_an_answer_is_an_error_that_is_known(clock: FakeClock) -> None:
+    goes_on = threading.Event()
+
+    class Hanging(MemorySink):
+        def write(self, series, *, timeout_s, final=False):
+            goes_on.wait(60)
+            return super().write(series, timeout_s=timeout_s, final=final)
+
+    exporter = Exporter(one_series, Hanging, interval_s=60, clock=clock)
+    assert not exporter.flush(0.05)
+    assert exporter.counts.last_error == "nothing was acknowledged within 0.05 s"
+    goes_on.set()
+    assert exporter.close(60)

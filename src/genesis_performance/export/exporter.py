@@ -80,8 +80,9 @@ class Turn(Protocol):
 class _Flush:
     """A caller that waits for an export."""
 
-    def __init__(self, *, ends: float, final: bool) -> None:
+    def __init__(self, *, ends: float, final: bool, failures: int) -> None:
         self.ends = ends
+        self.failures = failures  # until it began
         self.final = final
         self.done = threading.Event()
         self.is_complete = False
@@ -131,6 +132,7 @@ class Exporter:
         self._wake = threading.Event()
         self._flushes: list[_Flush] = []
         self._thread: threading.Thread | None = None
+        self.unsent: int | None = None  # series that the last flush left; None where it got no answer
         self._sink: Sink | None = None
         self._sink_lock = threading.RLock()
 
@@ -182,7 +184,8 @@ class Exporter:
     def begin_flush(self, timeout_s: float, *, final: bool) -> _Flush:
         """Ask the thread for an export and do not wait."""
         self.start()
-        flush = _Flush(ends=self.clock.monotonic() + timeout_s, final=final)
+        self.unsent = None
+        flush = _Flush(ends=self.clock.monotonic() + timeout_s, final=final, failures=self.counts.failures)
         with self._lock:
             self._flushes.append(flush)
         self._wake.set()
@@ -211,8 +214,11 @@ class Exporter:
     def _wait(self, flush: _Flush, timeout_s: float) -> bool:
         thread = self._thread
         if thread is None or (thread.ident is not None and not thread.is_alive()):
+            self.counts.last_error = "no thread exports any more"
             return False  # one that a signal finds before it began has no ident yet, and will run
         flush.done.wait(timeout_s)  # real seconds, whatever the clock: the host must not wait longer
+        if not flush.is_complete and self.counts.failures == flush.failures:
+            self.counts.last_error = f"nothing was acknowledged within {timeout_s:g} s"
         return flush.is_complete
 
     def _run(self) -> None:
@@ -270,6 +276,7 @@ class Exporter:
                 result = self._export(max(left_s, 0.1), final=final)
                 if result is not None:
                     left = result.undelivered if left is None else left & result.undelivered
+                    self.unsent = len(left)
                 if left is not None and not left:
                     flush.is_complete = True
                     return

@@ -190,17 +190,35 @@ class Pipeline:
 
     def close(self, timeout_s: float) -> bool:
         """Flush and stop; True when nothing was left to send."""
-        if self.writer is None or self._shared is None:
-            return self.exporter.close(timeout_s)
-        self._keep_operations()
-        complete = self.exporter.close(timeout_s)
-        if self._own is not None:
-            complete = self._own.close(timeout_s) and complete
+        if self.writer is not None:
+            self._keep_operations()
+        exporters = [one for one in (self.exporter, self._own) if one is not None]
+        failed = [one for one in exporters if not one.close(timeout_s)]
+        complete = not failed
+        if failed:
+            self._say_unsent(failed)
+        if self.writer is None:
+            return complete
         _let_go(self._memory, self.cells)
         if complete:
             self.writer.finish()
         self.writer.resign()
         return complete
+
+    def _say_unsent(self, failed: Sequence[Exporter]) -> None:
+        """One warning of what is not sent at the end, why, and what becomes of it."""
+        unsent = failed[0].unsent
+        if unsent is None:
+            unsent = len(self.observe(self.clock.unix_ns()))
+        if self._shared is None or self.exporter not in failed:
+            fate = "they were kept in memory and are lost"
+        else:
+            fate = f"they are kept in {self._shared.path} and sent by the next process"
+            if self.cells.on_the_heap():
+                fate += ", but for those in memory, which are lost"
+        why = failed[0].counts.last_error
+        message = "the newest values of %d series are not sent at the end: %s; %s"
+        self.complaints.add("unsent", message, unsent, why, fate)
 
     def shared_health(self) -> SharedHealth | None:
         """What is known of the folder, None where there is none."""

@@ -8,8 +8,19 @@ import pytest
 
 from genesis_performance import config
 from genesis_performance.errors import CloudNotFoundError
+from genesis_performance.export.catalog import (
+    MEMORY_BYTES,
+    OPERATION,
+    OPERATION_DURATION,
+    OVERFLOW,
+    STANDARD,
+)
 from genesis_performance.model.alert import PerformanceAlert
+from genesis_performance.model.series import Metric
 from genesis_performance.monitor import PerformanceMonitor, remote
+from genesis_performance.monitor.application import LABELS_OF
+from genesis_performance.monitor.first_points import first_points
+from genesis_performance.monitor.naming import REQUEST
 
 from .conftest import FakeClock, Operations, made_at_once, pass_time, policies
 from .test_dashboards import answered, queries, widgets
@@ -95,6 +106,21 @@ def test_each_kind_is_a_policy_on_what_comes_over_otlp_before_anything_was_sent(
     assert types(found) == sorted(expected)
     assert all('resource.type="prometheus_target"' in one for one in found)
     assert DESCRIBE not in cloud.calls()
+
+
+@pytest.mark.parametrize("metric", STANDARD, ids=lambda metric: metric.name)
+def test_first_points_have_the_labels_of_their_metric(metric: Metric) -> None:
+    keys = LABELS_OF[metric.name]
+    assert {frozenset(dict(one.labels)) for one in first_points(metric, keys, 10**18)} == {keys}
+
+
+def test_first_points_of_memory_are_no_operations_and_those_of_durations_have_requests_too() -> None:
+    def operations(metric: Metric) -> list[str | None]:
+        made = first_points(metric, LABELS_OF[metric.name], 10**18)
+        return [dict(one.labels).get(OPERATION) for one in made]
+
+    assert operations(MEMORY_BYTES) == [None]
+    assert operations(OPERATION_DURATION) == [OVERFLOW, REQUEST]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,6 +27,7 @@ from genesis_performance.export.otlp_encoding import Encoder
 from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.model.series import Distribution, Point, Series
 from genesis_performance.monitor import alerts as made
+from genesis_performance.monitor.application import LABELS_OF
 from genesis_performance.monitor.burn_rate import burn_rate_alerts
 from genesis_performance.monitor.conditions import Readings
 from genesis_performance.monitor.first_points import first_points
@@ -89,7 +90,7 @@ class Emulated:
             keys = ("service", "environment", "operation", "status")
             self._metrics.CreateMetricDescriptor(descriptor_request("p", PREFIX, metric, keys))
         else:
-            self.take(first_points(metric, self.clock.now_ns()))
+            self.take(first_points(metric, LABELS_OF[metric.name], self.clock.now_ns()))
         wanted = types.CreateAlertPolicyRequest(name="projects/p", alert_policy=policy(alert, PREFIX))
         self._policies.CreateAlertPolicy(type(wanted).pb(wanted))
 

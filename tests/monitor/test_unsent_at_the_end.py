@@ -1,4 +1,4 @@
-"""A short process whose sink can not be reached: ``close()`` says what is not sent, and what becomes of it."""
+"""A process whose sink can not be reached: ``close()`` says what is not sent, and what becomes of it."""
 
 from __future__ import annotations
 

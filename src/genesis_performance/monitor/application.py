@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 _PROCESS = frozenset({SERVICE, ENVIRONMENT})
 _OPERATION = _PROCESS | {OPERATION}
-_LABELS_OF = {
+LABELS_OF = {
     OPERATION_DURATION.name: _OPERATION,
     OPERATION_COUNT.name: _OPERATION | {STATUS},
     CPU_UTILIZATION.name: _PROCESS,
@@ -91,10 +91,10 @@ def apply(
         log.warning("alert %s: %s", alert.name, naming.doubt)
     policies = _policies(project, clock, progress)
     metric = kind_of(alert).metric
-    needed = [(metric, _LABELS_OF[metric.name]), *([also] if also else [])]
+    needed = [(metric, LABELS_OF[metric.name]), *([also] if also else [])]
 
     def make_known() -> None:
-        send_first_points([one for one, _ in needed], project, prefix, clock)
+        send_first_points(needed, project, prefix, clock)
 
     if not naming.is_otlp:
         policies.describe(prefix, needed)

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from genesis_performance.emulator.cloud import Cloud
 from genesis_performance.emulator.dispatch import answer
+from genesis_performance.emulator.http_front import application
 from genesis_performance.emulator.rpc_error import RpcError
 from genesis_performance.emulator.services.otlp_messages import message
 
@@ -150,6 +151,27 @@ def test_of_several_attributes_with_one_key_the_last_one_counts(http, genesis_em
     held = genesis_emulator.cloud.services[METRICS]
     assert list(held.project("r").series.types())
     assert not list(held.project("p").series.types())
+
+
+async def test_a_client_that_is_gone_before_its_request_is_whole_is_no_fault():
+    parts = [{"type": "http.request", "body": b"half", "more_body": True}, {"type": "http.disconnect"}]
+    sent = []
+
+    async def receive() -> Any:
+        return parts.pop(0)
+
+    async def send(part: Any) -> None:
+        sent.append(part)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/metrics",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/x-protobuf")],
+    }
+    await application(Cloud())(scope, receive, send)
+    assert sent[0]["status"] == 400
 
 
 def test_a_gzip_of_several_parts_is_unpacked(http, genesis_emulator):

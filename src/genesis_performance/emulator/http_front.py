@@ -13,7 +13,7 @@ from typing import Any
 from google.rpc import code_pb2, status_pb2
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -72,6 +72,7 @@ def application(cloud: Cloud) -> Starlette:
             InvalidInputError: _say_bad_request,
             RpcError: _say_status,
             HTTPException: _say_http,
+            ClientDisconnect: _say_nothing,
         },
     )
 
@@ -250,6 +251,11 @@ async def _say_bad_request(_request: Request, error: Exception) -> JSONResponse:
 async def _say_status(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RpcError)
     return _error(HTTP_STATUS.get(error.code, 500), error.code, error.message)
+
+
+async def _say_nothing(_request: Request, _error: Exception) -> Response:
+    """Who sent half a request has gone: a process that was killed is no fault of ours."""
+    return Response(status_code=400)
 
 
 async def _say_http(request: Request, error: Exception) -> JSONResponse:

@@ -507,6 +507,12 @@ def test_a_wrong_duration_is_refused() -> None:
     assert "for example 2h" in command("mute", "--for", "soon", code=2)
 
 
+@pytest.fixture
+def shared_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
+    config.reset()
+
+
 class SharedWatched(Watched):
     """One of several processes that share their series, as far as one process can play them."""
 
@@ -520,11 +526,8 @@ class SharedWatched(Watched):
         self.watch = Watch(self.pipeline, self.records, self.told)  # type: ignore[arg-type]
 
 
-def test_two_processes_have_one_incident_and_tell_it_once(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
+@pytest.mark.usefixtures("shared_folder")
+def test_two_processes_have_one_incident_and_tell_it_once(clock: FakeClock, operations: Operations) -> None:
     first, second = (SharedWatched(clock).response_time() for _ in range(2))
     assert first.pipeline.writer is not None
     operations.run("pay", 900, times=10)
@@ -539,8 +542,9 @@ def test_two_processes_have_one_incident_and_tell_it_once(
     assert len(first.records.incidents()) == 1
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_two_processes_that_look_at_the_same_moment_have_one_incident_and_tell_it_once(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
     """Neither sees in the store what the other is about to write."""
 
@@ -548,8 +552,6 @@ def test_two_processes_that_look_at_the_same_moment_have_one_incident_and_tell_i
         def open_incidents(self) -> list[PerformanceIncident]:
             return []
 
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     first, second = (SharedWatched(clock, records=Unread).response_time() for _ in range(2))
     operations.run("pay", 900, times=10)
     (one,) = first.look()
@@ -590,11 +592,8 @@ def test_what_comes_back_soon_after_a_restart_is_the_same_incident(
     assert second.told.events == ["reopened"]
 
 
-def test_who_takes_over_closes_what_another_opened(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
+@pytest.mark.usefixtures("shared_folder")
+def test_who_takes_over_closes_what_another_opened(clock: FakeClock, operations: Operations) -> None:
     first, second = (SharedWatched(clock).response_time() for _ in range(2))
     operations.run("pay", 900, times=10)
     assert len(first.look()) == 1  # and it is killed
@@ -606,11 +605,10 @@ def test_who_takes_over_closes_what_another_opened(
     assert kept.state is IncidentState.CLOSED
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_who_takes_over_after_hours_neither_opens_what_is_over_nor_closes_what_goes_on(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     first, second = (SharedWatched(clock).response_time() for _ in range(2))
     operations.run("list", 900, times=5000)
     operations.run("pay", 10, times=50_000)
@@ -632,11 +630,10 @@ def test_who_takes_over_after_hours_neither_opens_what_is_over_nor_closes_what_g
     assert second.told.events == ["closed"]
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_what_another_process_closed_comes_back_as_the_same_incident(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     first, second = (SharedWatched(clock).response_time() for _ in range(2))
     operations.run("pay", 900, times=10)
     (one,) = first.look()
@@ -649,11 +646,10 @@ def test_what_another_process_closed_comes_back_as_the_same_incident(
     assert second.told.events == ["reopened"]
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_what_another_process_closed_long_ago_comes_back_as_another_incident(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     first, second = (SharedWatched(clock).response_time() for _ in range(2))
     operations.run("pay", 900, times=10)
     (one,) = first.look()
@@ -667,12 +663,11 @@ def test_what_another_process_closed_long_ago_comes_back_as_another_incident(
     assert second.told.events == ["opened"]
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_a_young_process_that_takes_over_judges_whole_windows_only(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
     """All that it saw at first had failed; in the window one in ten had."""
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     first = SharedWatched(clock).error_rate(50)
     assert first.pipeline.writer is not None
     assert first.pipeline.writer.shared.try_lead()
@@ -690,11 +685,10 @@ def test_a_young_process_that_takes_over_judges_whole_windows_only(
     assert second.told.events == ["opened"]
 
 
+@pytest.mark.usefixtures("shared_folder")
 def test_who_always_looks_seldom_says_nothing_the_first_time_only(
-    clock: FakeClock, operations: Operations, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    clock: FakeClock, operations: Operations
 ) -> None:
-    monkeypatch.setenv("GENESIS_PERF__MONITORING__BUFFER_DIR", str(tmp_path / "buffer"))
-    config.reset()
     subject = SharedWatched(clock).response_time()
     seen = []
     for _ in range(3):

@@ -213,6 +213,11 @@ class Writer:
             since = less(self.shared.merged(), self._baseline)
         return rendered(since, now_unix_ns, service=service, environment=environment)
 
+    def everything(self, now_unix_ns: int, *, service: str, environment: str) -> list[Series]:
+        """What happened in all processes since the folder was made: the same whichever of them is asked."""
+        with self._lock:
+            return rendered(self.shared.merged(), now_unix_ns, service=service, environment=environment)
+
     def _admit(self, totals: Totals) -> None:
         """Find out as what each series is sent; what is new is noted before it is sent."""
         starts = self.shared.folded.starts

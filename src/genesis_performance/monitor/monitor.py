@@ -187,6 +187,20 @@ class PerformanceMonitor(Alerting):
             cloud.acknowledged(found)
         return found
 
+    def prometheus_text(self) -> str:
+        """Operations and recorded metrics of all processes of the service, as Prometheus scrapes them.
+
+        ``integrations.prometheus`` serves it.
+
+        Raises:
+            StateError: the monitor is closed.
+        """
+        from ..export.prometheus_text import prometheus_text
+
+        pipeline = self._open()
+        series = pipeline.observe(pipeline.clock.unix_ns(), ever=True)
+        return prometheus_text(series, pipeline.destination.prefix)
+
     def flush(self, timeout_s: float = 10.0) -> bool:
         """Export now and wait; True when nothing is left to send."""
         if self._is_closed:

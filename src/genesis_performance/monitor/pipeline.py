@@ -169,15 +169,20 @@ class Pipeline:
                 self.buffer.name_service(service)
                 self._operations.rename_service(service)
 
-    def observe(self, now_unix_ns: int) -> list[Series]:
-        """Operations and recorded metrics as they are now; of all processes, since this one began."""
+    def observe(self, now_unix_ns: int, *, ever: bool = False) -> list[Series]:
+        """Operations and recorded metrics as they are now; of all processes, since this one began.
+
+        Args:
+            ever: since the first of them began.
+        """
         with self._lock:
             if self.writer is None:
                 self._operations.update(self._snapshots())
                 return [*self._operations.series(now_unix_ns), *self.buffer.series(now_unix_ns)]
             self._keep_operations()
             try:
-                seen = self.writer.observed(now_unix_ns, **self._labels())
+                look = self.writer.everything if ever else self.writer.observed
+                seen = look(now_unix_ns, **self._labels())
             except OSError as error:
                 self.complaints.add("folder", "the metrics of other processes can not be read: %s", error)
                 seen = []

@@ -16,13 +16,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genesis_performance import config
+from genesis_performance.export import cloud_encoding
 from genesis_performance.export.catalog import (
     CPU_UTILIZATION,
     MEMORY_BYTES,
     OPERATION_COUNT,
     OPERATION_DURATION,
 )
-from genesis_performance.export.messages import create_request, descriptor_request
+from genesis_performance.export.messages import descriptor_request
 from genesis_performance.export.otlp_encoding import Encoder
 from genesis_performance.model.alert import ApplyMode, PerformanceAlert
 from genesis_performance.model.series import Distribution, Point, Series
@@ -96,8 +97,11 @@ class Emulated:
 
     def take(self, series: Iterable[Series]) -> None:
         if self._encoder is None:
-            batch = [(one, one.points[-1]) for one in series]
-            self._metrics.CreateTimeSeries(create_request("p", PREFIX, RESOURCE, batch))
+            from google.cloud.monitoring_v3.types import CreateTimeSeriesRequest
+
+            encoder = cloud_encoding.Encoder("p", PREFIX, RESOURCE)
+            content = encoder.request((one, encoder.encoding(one), one.points[-1]) for one in series)
+            self._metrics.CreateTimeSeries(CreateTimeSeriesRequest.pb().FromString(content))
             return
         items = [(one, self._encoder.encoding(one), one.points[-1]) for one in series]
         self._telemetry.Export(self._encoder.request(items))

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import MissingDependencyError
-from ..model.series import Metric, Point, Series
+from ..model.series import Metric
 from .catalog import metric_type
-from .cloud_encoding import KINDS, TYPES, Encoder
-
-
-def create_request(
-    project: str, prefix: str, resource: Mapping[str, str], batch: Iterable[tuple[Series, Point]]
-) -> Any:
-    """A CreateTimeSeriesRequest with one point a series; who sends again and again keeps the encoder."""
-    from google.cloud.monitoring_v3.types import CreateTimeSeriesRequest
-
-    encoder = Encoder(project, prefix, resource)
-    content = encoder.request((series, encoder.encoding(series), point) for series, point in batch)
-    return CreateTimeSeriesRequest.pb().FromString(content)
+from .cloud_encoding import KINDS, TYPES
 
 
 def descriptor_request(project: str, prefix: str, metric: Metric, label_keys: Iterable[str]) -> Any:

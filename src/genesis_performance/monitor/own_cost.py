@@ -157,36 +157,39 @@ def own_bill(
     samples = exports * (load.samples + TARGET_SAMPLES)
     returned = conditions * groups * MONTH_S / EXECUTION_S
     reads = incident_minutes * 6 * conditions * groups
+
+    def sink_cost(sink: str, price: str, amount: float, unit: str, of_an_export: str) -> SinkCost:
+        return SinkCost(
+            sink=sink,
+            points=exports * load.series,
+            amount=amount,
+            unit=unit,
+            formula=f"{of_an_export} x {exports:,.0f} exports",
+            cost=_cost(price, amount, free_tier=False),
+            cost_after_free_tier=_cost(price, amount),
+            basis=unit_price(price).basis,
+        )
+
     return OwnBill(
         series=load.series * instances,
         instances=instances,
         interval_s=interval_s,
         sinks=(
-            SinkCost(
-                sink="cloud_monitoring",
-                points=exports * load.series,
-                amount=mib,
-                unit="MiB",
-                formula=(
-                    f"({NUMBER_BYTES} B x {load.numbers} numbers + {DISTRIBUTION_BYTES} B x "
-                    f"{load.distributions} distributions) x {exports:,.0f} exports"
-                ),
-                cost=_cost(BYTES_PRICE, mib, free_tier=False),
-                cost_after_free_tier=_cost(BYTES_PRICE, mib),
-                basis=unit_price(BYTES_PRICE).basis,
+            sink_cost(
+                "cloud_monitoring",
+                BYTES_PRICE,
+                mib,
+                "MiB",
+                f"({NUMBER_BYTES} B x {load.numbers} numbers + {DISTRIBUTION_BYTES} B x "
+                f"{load.distributions} distributions)",
             ),
-            SinkCost(
-                sink="otlp",
-                points=exports * load.series,
-                amount=samples,
-                unit="samples",
-                formula=(
-                    f"({load.numbers} numbers + 2 x {load.distributions} histograms + {load.buckets:.0f} "
-                    f"filled buckets + {TARGET_SAMPLES}) x {exports:,.0f} exports"
-                ),
-                cost=_cost(SAMPLES_PRICE, samples, free_tier=False),
-                cost_after_free_tier=_cost(SAMPLES_PRICE, samples),
-                basis=unit_price(SAMPLES_PRICE).basis,
+            sink_cost(
+                "otlp",
+                SAMPLES_PRICE,
+                samples,
+                "samples",
+                f"({load.numbers} numbers + 2 x {load.distributions} histograms + {load.buckets:.0f} "
+                f"filled buckets + {TARGET_SAMPLES})",
             ),
         ),
         conditions=conditions,
